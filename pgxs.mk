@@ -1,0 +1,30 @@
+# What PGXS builds and installs.  The front Makefile calls this file, so that
+# `make demo` and `make check` can first install PostgreSQL where it is missing.
+
+EXTENSION = workflow_track
+EXTVERSION = 0.1.0
+MODULE_big = workflow_track
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/types/*.c src/record/*.c src/map/*.c src/detect/*.c src/report/*.c)))
+
+# The install script is the SQL of the rooms, in this order.
+ROOMS = src/header.sql \
+	src/types/enums.sql src/types/clinical_code.sql src/types/latency_histogram.sql \
+	src/map/map.sql src/record/record.sql src/detect/detect.sql src/report/report.sql \
+	src/map/setup.sql src/record/setup.sql src/detect/setup.sql src/report/setup.sql \
+	src/setup.sql
+
+DATA_built = workflow_track--$(EXTVERSION).sql
+EXTRA_CLEAN = $(DATA_built) test/output
+
+PG_CPPFLAGS = -I$(srcdir)/src
+PG_CFLAGS = -std=gnu99 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
+	-Wno-missing-field-initializers -Wno-cast-function-type -Wno-clobbered $(if $(CI),-Werror)
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+$(OBJS): $(wildcard src/*.h src/*/*.h)
+
+workflow_track--$(EXTVERSION).sql: $(wildcard $(ROOMS)) pgxs.mk
+	cat $(wildcard $(ROOMS)) > $@

@@ -1,0 +1,5 @@
+CREATE FUNCTION workflow_track.setup_report() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $setup$
+BEGIN
+END
+$setup$;
