@@ -32,7 +32,7 @@ tree_make() {
 	if [ ! -x "$WT_TREE$bin/postgres" ]; then
 		mkdir -p "$WT_TREE$bin" "$WT_TREE$lib" "$WT_TREE$share" "$(dirname "$WT_TREE$include")"
 		cp -a "$bin/." "$WT_TREE$bin/"
-		(cd "$lib" && find . -maxdepth 1 -type f -name '*.so*' -exec cp -a {} "$WT_TREE$lib/" \;)
+		(cd "$lib" && find . -maxdepth 1 -type f \( -name '*.so*' -o -name llvmjit_types.bc \) -exec cp -a {} "$WT_TREE$lib/" \;)
 		ln -sfn "$lib/pgxs" "$WT_TREE$lib/pgxs"
 		cp -a "$share/." "$WT_TREE$share/"
 		ln -sfn "$include" "$WT_TREE$include"
