@@ -9,8 +9,8 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/types/*.c src/record/*.c
 # The install script is the SQL of the rooms, in this order.
 ROOMS = src/header.sql \
 	src/types/enums.sql src/types/clinical_code.sql src/types/latency_histogram.sql \
-	src/map/map.sql src/record/record.sql src/detect/detect.sql src/report/report.sql \
-	src/map/setup.sql src/record/setup.sql src/detect/setup.sql src/report/setup.sql \
+	src/map/check.sql src/map/map.sql src/map/default.sql src/record/record.sql src/detect/detect.sql src/report/report.sql \
+	src/map/kinds.sql src/map/setup.sql src/record/setup.sql src/detect/setup.sql src/report/setup.sql \
 	src/setup.sql
 
 DATA_built = workflow_track--$(EXTVERSION).sql
