@@ -5,5 +5,23 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "utils/guc.h"
+
+#include "detect/touched.h"
+#include "report/visible.h"
 
 PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+/* What the server calls when it loads the module. */
+void
+_PG_init(void)
+{
+	DefineCustomBoolVariable("workflow_track.test_patients",
+							 "Shows patients of table test_patient in reports.",
+							 NULL, &show_test_patients, false, PGC_USERSET, 0,
+							 NULL, NULL, NULL);
+	MarkGUCPrefixReserved("workflow_track");
+	touched_init();
+}

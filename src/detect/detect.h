@@ -1,0 +1,319 @@
+/*
+ * detect.h
+ *	  What the rooms of detection share: events of a patient in memory, the
+ *	  compiled rules, and what evaluating the one by the other finds.
+ *
+ * The way of the data: touched.c gathers the patients that a transaction
+ * touches, and at its end locks them (lock.c), loads their events (patient.c),
+ * evaluates them by the rules (rules.c, staff.c; loop.c, duplicate.c, routing.c,
+ * handoff.c) and brings the kept state to what was found (store.c).
+ */
+#ifndef WT_DETECT_H
+#define WT_DETECT_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+#include "utils/jsonb.h"
+#include "utils/snapshot.h"
+
+/* A text that may be null: then data is NULL. */
+typedef struct Str
+{
+	const char *data;
+	int			len;
+} Str;
+
+static inline bool
+str_equal(Str a, Str b)
+{
+	if (a.data == NULL || b.data == NULL)
+		return a.data == b.data;
+	return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+}
+
+/* Byte order, nulls first. */
+static inline int
+str_compare(Str a, Str b)
+{
+	int			cmp;
+
+	if (a.data == NULL || b.data == NULL)
+		return (a.data != NULL) - (b.data != NULL);
+	cmp = memcmp(a.data, b.data, Min(a.len, b.len));
+	return cmp != 0 ? cmp : a.len - b.len;
+}
+
+extern bool str_in(Str s, const Str *list, int n);
+extern Str	str_of_datum(Datum text);
+extern uint32 str_hash(Str s);
+
+/* --- rules ----------------------------------------------------------------- */
+
+typedef enum Correlation
+{
+	BY_PATIENT, BY_ENCOUNTER, BY_SUBJECT, BY_ITEM
+} Correlation;
+
+/* A list of texts; n is -1 where there is none at all. */
+typedef struct StrList
+{
+	int			n;
+	Str		   *items;
+} StrList;
+
+typedef struct DetailCondition
+{
+	Str			key;
+	int			nvalues;
+	Jsonb	  **values;
+} DetailCondition;
+
+/* The conditions of a rule; an absent one holds always. */
+typedef struct When
+{
+	int			severities;		/* bit 0 is unknown, else 1 << severity; 0 if absent */
+	int			methods;		/* likewise of entry_method */
+	StrList		facilities;
+	Str			code;			/* prefix */
+	int			ndetails;
+	DetailCondition *details;
+} When;
+
+typedef struct Canceller
+{
+	int			kind;
+	Correlation correlation;
+} Canceller;
+
+typedef struct Expectation
+{
+	int32		id;
+	int64		within;			/* microseconds, as all durations here */
+	int64		early;
+	Correlation correlation;
+	When		when;
+	int			nafter;
+	int		   *after;			/* ids of kinds */
+	int			nexpect;
+	int		   *expect;
+	StrList		by;
+	int			ncancelled_by;
+	Canceller  *cancelled_by;
+} Expectation;
+
+typedef struct DuplicateRule
+{
+	int32		id;
+	int			kind;
+	int64		within;
+	bool		reject;
+	When		when;
+	int			nsame;
+	int		   *same;			/* event columns */
+	int			ndifferent;
+	int		   *different;
+} DuplicateRule;
+
+/* A step whose events are delivered to someone. */
+typedef struct Delivery
+{
+	Str			workflow;
+	Str			step;
+	int			kind;
+	StrList		roles;
+	Datum		roles_array;	/* text[] */
+} Delivery;
+
+typedef struct Kind
+{
+	Str			name;
+	int			id;
+	bool		counts_as_work;
+	bool		needs_detail;	/* some rule looks into its detail */
+	bool		may_reject;		/* some duplicate rule refuses it */
+	bool		is_merge;		/* patient.merged or encounter.merged */
+} Kind;
+
+typedef struct Rules
+{
+	int			nkinds;
+	Kind	  **kinds;
+	int			nexpectations;
+	Expectation *expectations;
+	int			nduplicates;
+	DuplicateRule *duplicates;
+	int			ndeliveries;
+	Delivery   *deliveries;
+	int			offered;		/* kinds of an explicit handoff */
+	int			accepted;
+} Rules;
+
+extern const Rules *rules_current(void);
+extern const Kind *rules_kind(Str name);
+
+/* --- events ---------------------------------------------------------------- */
+
+/* The columns of event, in its order; the numbers of attributes less one. */
+enum EventColumn
+{
+	EV_EVENT_ID, EV_OCCURRED_AT, EV_RECORDED_AT, EV_SOURCE_SEQUENCE,
+	EV_TIME_PRECISION, EV_PLANNED_AT, EV_FACILITY, EV_PATIENT_ID,
+	EV_ENCOUNTER_ID, EV_SUBJECT, EV_ITEM, EV_KIND, EV_CODE, EV_VALUE,
+	EV_SEVERITY, EV_ACTOR, EV_ACTOR_ROLE, EV_RECIPIENT, EV_RECIPIENT_ROLE,
+	EV_SOURCE_SYSTEM, EV_ENTRY_METHOD, EV_MESSAGE_ID, EV_DETAIL,
+	EV_NCOLUMNS
+};
+
+extern const char *const event_column_names[EV_NCOLUMNS];
+
+typedef struct Event
+{
+	int64		event_id;
+	TimestampTz at;
+	TimestampTz end;			/* the last instant that `at` may mean */
+	int32		sequence;
+	const Kind *kind;
+	Str			facility;
+	Str			patient;
+	Str			encounter;
+	Str			subject;
+	Str			item;
+	Str			code;
+	Str			value;
+	Str			actor;
+	Str			recipient;
+	Str			system;
+	Str			stated_actor_role;
+	Str			stated_recipient_role;
+	Str			actor_role;		/* stated or looked up */
+	Str			recipient_role;
+	bool		has_actor_role; /* have the two been looked up? */
+	bool		has_recipient_role;
+	bool		has_planned;
+	bool		has_message;
+	Oid			severity;		/* enum values, InvalidOid is null */
+	Oid			method;
+	int8		severity_rank;	/* 0 is null, normal is 1 */
+	int8		method_rank;	/* 0 is null, interface is 1 */
+	TimestampTz planned;
+	int64		message_id;
+	Jsonb	   *detail;			/* only where the kind needs it */
+	int			encounter_key;	/* equal for encounters that are one; -1 is null */
+	int			subject_key;
+} Event;
+
+/* One patient: every id that merges make one, and all their events. */
+typedef struct Patient
+{
+	int			nids;
+	Str		   *ids;
+	bool		is_test;
+	int			nevents;
+	Event	   *events;			/* canonical order */
+	int			nencounters;	/* encounter_key is below it */
+	int			nsubjects;
+	int64		longest_imprecision;	/* the largest end - at */
+	int		   *kind_start;		/* events by kind: by_kind[kind_start[k] ..] */
+	int		   *by_kind;
+} Patient;
+
+extern bool when_holds(const When *when, const Event *e);
+extern int	event_compare(const Event *a, const Event *b);
+extern Str	event_text(const Event *e, int column);
+extern bool event_column_equal(const Event *a, const Event *b, int column);
+
+/* --- staff ----------------------------------------------------------------- */
+
+extern void staff_current(void);
+extern Str	actor_role(Event *e);
+extern Str	recipient_role(Event *e);
+extern bool is_known_person(Str actor);
+extern bool is_active_person(Str actor, TimestampTz at, bool *shared_inbox);
+
+/* --- findings -------------------------------------------------------------- */
+
+typedef struct Loop
+{
+	const Expectation *rule;
+	Event	   *opener;
+	Event	   *closer;			/* one of the two at most is set */
+	Event	   *canceller;
+	TimestampTz due_at;
+} Loop;
+
+typedef struct Duplicate
+{
+	const DuplicateRule *rule;
+	Event	   *duplicate;
+	Event	   *original;
+} Duplicate;
+
+typedef struct Misrouted
+{
+	const Delivery *delivery;
+	Event	   *event;
+	const char *reason;
+	Event	   *claim;
+} Misrouted;
+
+typedef enum HandoffBasis
+{
+	HANDOFF_EXPLICIT, HANDOFF_THREAD, HANDOFF_IMPLIED
+} HandoffBasis;
+
+typedef struct Handoff
+{
+	HandoffBasis basis;
+	Event	   *from;
+	Event	   *to;
+} Handoff;
+
+/* What rule_coverage counts of one event. */
+typedef struct Coverage
+{
+	const Expectation *rule;
+	Event	   *event;
+	bool		opens;
+	bool		closes;
+	bool		unmatched;
+} Coverage;
+
+extern Loop *find_loops(Patient *p, const Rules *rules, int *nloops);
+extern Coverage *find_coverage(Patient *p, const Rules *rules, TimestampTz as_of, int *ncoverage);
+extern Duplicate *find_duplicates(Patient *p, const Rules *rules, int *nduplicates);
+extern Misrouted *find_misrouted(Patient *p, const Rules *rules, int *nmisrouted);
+extern Handoff *find_handoffs(Patient *p, const Rules *rules, int *nhandoffs);
+
+/* --- loading --------------------------------------------------------------- */
+
+typedef struct Loader Loader;
+
+extern Loader *loader_begin(Snapshot snapshot);
+extern List *loader_linked_ids(Loader *loader, List *ids);
+extern List *loader_parts(Loader *loader, List *ids);
+extern Patient *loader_patient(Loader *loader, List *ids, TimestampTz since, bool linked);
+extern void loader_end(Loader *loader);
+
+/* --- locks ----------------------------------------------------------------- */
+
+extern void detection_lock_shared(void);
+extern void detection_barrier(void);
+extern void lock_stripes(const bool *wanted);
+extern bool lock_stripe_conditionally(int stripe);
+extern int	stripe_of(Str patient);
+
+#define WT_STRIPES 1024
+
+/* --- keeping --------------------------------------------------------------- */
+
+typedef struct Store Store;
+
+extern Store *store_begin(Snapshot snapshot, bool rebase);
+extern void store_patient(Store *store, Patient *p, const Rules *rules, bool is_new);
+extern void store_end(Store *store);
+
+#define WT_ERRCODE_DUPLICATE MAKE_SQLSTATE('W','T','0','0','1')
+
+#endif							/* WT_DETECT_H */

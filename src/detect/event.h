@@ -1,0 +1,16 @@
+/*
+ * event.h
+ *	  Rows of event in memory.
+ */
+#ifndef WT_EVENT_H
+#define WT_EVENT_H
+
+#include "postgres.h"
+
+#include "detect/detect.h"
+
+extern void event_read(Event *e, const Datum *values, const bool *nulls);
+extern int	event_qsort_compare(const void *a, const void *b);
+extern int	int64_compare(const void *a, const void *b);
+
+#endif							/* WT_EVENT_H */

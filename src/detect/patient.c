@@ -1,0 +1,469 @@
+/*
+ * patient.c
+ *	  Loads a patient: every id that merges make one, and all events of them in
+ *	  canonical order, less the retracted ones.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "partitioning/partbounds.h"
+#include "partitioning/partdesc.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/partcache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "detect/detect.h"
+#include "detect/event.h"
+#include "detect/names.h"
+#include "detect/table.h"
+
+/* One month of events. */
+typedef struct Month
+{
+	Oid			relid;
+	TimestampTz lower;			/* inclusive, or DT_NOBEGIN */
+	TimestampTz upper;			/* exclusive */
+	Table		table;			/* opened when first needed */
+} Month;
+
+struct Loader
+{
+	Snapshot	snapshot;
+	TimestampTz horizon;		/* no event is later */
+	int			nmonths;
+	Month	   *months;			/* in order of time */
+	Table		patient_merge;
+	Table		merged_into;
+	Table		encounter_merge;
+	Table		subject_alias;
+	Table		retraction;
+	Table		test_patient;
+};
+
+/* Columns of the tables of links, in their order; all begin with patient_id. */
+enum
+{
+	LINK_PATIENT, LINK_FIRST, LINK_SECOND, LINK_EVENT
+};
+
+/* --- months ---------------------------------------------------------------- */
+
+/* Lists the partitions of event. */
+static void
+list_months(Loader *loader)
+{
+	Relation	root = table_open(table_oid("event"), AccessShareLock);
+	PartitionDesc desc = RelationGetPartitionDesc(root, true);
+	PartitionBoundInfo bound = desc->boundinfo;
+
+	loader->months = palloc0(sizeof(Month) * Max(desc->nparts, 1));
+	for (int i = 0; bound != NULL && i <= bound->ndatums; i++)
+	{
+		Month	   *month;
+
+		if (bound->indexes[i] < 0)
+			continue;
+		month = &loader->months[loader->nmonths++];
+		month->relid = desc->oids[bound->indexes[i]];
+		month->lower = i == 0 || bound->kind[i - 1][0] != PARTITION_RANGE_DATUM_VALUE
+			? DT_NOBEGIN : DatumGetTimestampTz(bound->datums[i - 1][0]);
+		month->upper = i == bound->ndatums || bound->kind[i][0] != PARTITION_RANGE_DATUM_VALUE
+			? DT_NOEND : DatumGetTimestampTz(bound->datums[i][0]);
+	}
+	table_close(root, NoLock);
+}
+
+/* Is the partition laid out as event is made? */
+static void
+check_columns(Relation rel)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < EV_NCOLUMNS; i++)
+		if (i >= desc->natts || strcmp(NameStr(TupleDescAttr(desc, i)->attname), event_column_names[i]) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("partition \"%s\" of event lacks column \"%s\" at its place",
+							RelationGetRelationName(rel), event_column_names[i])));
+}
+
+/* Opens a month for look-ups by patient and time. */
+static Table *
+open_month(Loader *loader, Month *month)
+{
+	if (month->table.rel == NULL)
+	{
+		table_by_oid(&month->table, month->relid, loader->snapshot, AccessShareLock);
+		check_columns(month->table.rel);
+		table_use_index(&month->table, EV_PATIENT_ID + 1, EV_OCCURRED_AT + 1);
+	}
+	return &month->table;
+}
+
+/* --- the loader ------------------------------------------------------------ */
+
+/* Begins to load patients under a snapshot. */
+Loader *
+loader_begin(Snapshot snapshot)
+{
+	Loader	   *loader = palloc0(sizeof(Loader));
+
+	staff_current();
+	loader->snapshot = snapshot;
+	loader->horizon = GetCurrentTimestamp() + 3 * USECS_PER_DAY;
+	list_months(loader);
+	return loader;
+}
+
+/* Opens a table of links by an index on one of its columns. */
+static Table *
+link_table(Loader *loader, Table *table, const char *name, AttrNumber column)
+{
+	if (table->rel == NULL)
+	{
+		table_by_name(table, name, loader->snapshot, AccessShareLock);
+		table_use_index(table, column, 0);
+	}
+	return table;
+}
+
+/* Ends loading. */
+void
+loader_end(Loader *loader)
+{
+	for (int i = 0; i < loader->nmonths; i++)
+		table_done(&loader->months[i].table);
+	table_done(&loader->patient_merge);
+	table_done(&loader->merged_into);
+	table_done(&loader->encounter_merge);
+	table_done(&loader->subject_alias);
+	table_done(&loader->retraction);
+	table_done(&loader->test_patient);
+}
+
+/* --- links ----------------------------------------------------------------- */
+
+/* A text column of the row found last, copied. */
+static Str
+found_text(Table *table, int column)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(table->slot, column + 1, &isnull);
+	Str			s = {NULL, 0};
+
+	if (!isnull)
+	{
+		s = str_of_datum(value);
+		s.data = pnstrdup(s.data, s.len);
+	}
+	return s;
+}
+
+/* Is an event among the retracted ones of a patient id? */
+static bool
+is_retracted(Loader *loader, Str patient, int64 event_id)
+{
+	Table	   *table = link_table(loader, &loader->retraction, "retraction", 1);
+	bool		isnull;
+
+	table_key_text(table, patient);
+	table_find(table, 1);
+	while (table_next(table))
+		if (DatumGetInt64(slot_getattr(table->slot, 2, &isnull)) == event_id)
+			return true;
+	return false;
+}
+
+/* Is a text in a list of texts? */
+static bool
+id_member(List *ids, Str id)
+{
+	ListCell   *lc;
+
+	foreach(lc, ids)
+		if (str_equal(*(Str *) lfirst(lc), id))
+			return true;
+	return false;
+}
+
+/* Adds the ids at the other end of an id's merges. */
+static List *
+add_neighbours(Loader *loader, List *ids, Str id, bool forward, bool unretracted)
+{
+	Table	   *table = forward
+		? link_table(loader, &loader->patient_merge, "patient_merge", LINK_PATIENT + 1)
+		: link_table(loader, &loader->merged_into, "patient_merge", LINK_FIRST + 1);
+
+	table_key_text(table, id);
+	table_find(table, 1);
+	while (table_next(table))
+	{
+		bool		isnull;
+		Str			survivor = found_text(table, LINK_PATIENT);
+		Str		   *other = palloc(sizeof(Str));
+		int64		event_id = DatumGetInt64(slot_getattr(table->slot, 3, &isnull));
+
+		*other = forward ? found_text(table, LINK_FIRST) : survivor;
+		if (!id_member(ids, *other) &&
+			!(unretracted && is_retracted(loader, survivor, event_id)))
+			ids = lappend(ids, other);
+	}
+	return ids;
+}
+
+/* The ids that merges join to some, at any remove. */
+static List *
+joined_ids(Loader *loader, List *ids, bool unretracted)
+{
+	for (int i = 0; i < list_length(ids); i++)
+	{
+		Str			id = *(Str *) list_nth(ids, i);
+
+		ids = add_neighbours(loader, ids, id, true, unretracted);
+		ids = add_neighbours(loader, ids, id, false, unretracted);
+	}
+	return ids;
+}
+
+/*
+ * Every id that any merge, retracted or not, joins to some: what must be locked
+ * and evaluated together, as a retraction parts what a merge joined.
+ */
+List *
+loader_linked_ids(Loader *loader, List *ids)
+{
+	return joined_ids(loader, list_copy(ids), false);
+}
+
+/* Linked ids as the patients that they are now: a list of lists of ids. */
+List *
+loader_parts(Loader *loader, List *ids)
+{
+	List	   *parts = NIL;
+	List	   *done = NIL;
+	ListCell   *lc;
+
+	foreach(lc, ids)
+	{
+		List	   *part;
+
+		if (id_member(done, *(Str *) lfirst(lc)))
+			continue;
+		part = joined_ids(loader, list_make1(lfirst(lc)), true);
+		done = list_concat(done, part);
+		parts = lappend(parts, part);
+	}
+	return parts;
+}
+
+/* Joins names that a table of links makes one. */
+static void
+join_names(Loader *loader, Table *table, Names *names, Str patient, bool retractable)
+{
+	table_key_text(table, patient);
+	table_find(table, 1);
+	while (table_next(table))
+	{
+		bool		isnull;
+		Str			one = found_text(table, LINK_FIRST);
+		Str			other = found_text(table, LINK_SECOND);
+
+		if (retractable && is_retracted(loader, patient,
+										DatumGetInt64(slot_getattr(table->slot, LINK_EVENT + 1, &isnull))))
+			continue;
+		names_join(names, names_intern(names, one), names_intern(names, other));
+	}
+}
+
+/* Event ids that are retracted, of all ids of the patient. */
+static void
+load_retracted(Loader *loader, Patient *p, int64 **retracted, int *n)
+{
+	Table	   *table = link_table(loader, &loader->retraction, "retraction", 1);
+	int			size = 0;
+
+	*n = 0;
+	*retracted = NULL;
+	for (int i = 0; i < p->nids; i++)
+	{
+		table_key_text(table, p->ids[i]);
+		table_find(table, 1);
+		while (table_next(table))
+		{
+			bool		isnull;
+
+			if (*n == size)
+			{
+				size = Max(16, size * 2);
+				*retracted = *retracted == NULL ? palloc(sizeof(int64) * size)
+					: repalloc(*retracted, sizeof(int64) * size);
+			}
+			(*retracted)[(*n)++] = DatumGetInt64(slot_getattr(table->slot, 2, &isnull));
+		}
+	}
+	if (*n > 1)
+		qsort(*retracted, *n, sizeof(int64), int64_compare);
+}
+
+/* Is any of the patient's ids a test patient's? */
+static bool
+load_is_test(Loader *loader, Patient *p)
+{
+	Table	   *table = link_table(loader, &loader->test_patient, "test_patient", 1);
+
+	for (int i = 0; i < p->nids; i++)
+	{
+		table_key_text(table, p->ids[i]);
+		table_find(table, 1);
+		if (table_next(table))
+			return true;
+	}
+	return false;
+}
+
+/* --- events ---------------------------------------------------------------- */
+
+/* Adds the events of one id in one month. */
+static void
+load_month(Loader *loader, Patient *p, int *size, Month *month, Str id, TimestampTz since)
+{
+	Table	   *table = open_month(loader, month);
+
+	table_key_text(table, id);
+	ScanKeyInit(&table->keys[1], 2, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
+				TimestampTzGetDatum(since));
+	table_find(table, 2);
+	while (table_next(table))
+	{
+		if (p->nevents == *size)
+		{
+			*size = Max(64, *size * 2);
+			p->events = p->events == NULL ? palloc(sizeof(Event) * *size)
+				: repalloc_huge(p->events, sizeof(Event) * *size);
+		}
+		slot_getallattrs(table->slot);
+		event_read(&p->events[p->nevents++], table->slot->tts_values, table->slot->tts_isnull);
+	}
+}
+
+/* Drops the retracted events. */
+static void
+drop_retracted(Patient *p, const int64 *retracted, int n)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < p->nevents; i++)
+		if (bsearch(&p->events[i].event_id, retracted, n, sizeof(int64), int64_compare) == NULL)
+		{
+			if (kept != i)
+				p->events[kept] = p->events[i];
+			kept++;
+		}
+	p->nevents = kept;
+}
+
+/* Brings the events into canonical order. */
+static void
+sort_events(Patient *p)
+{
+	for (int i = 1; i < p->nevents; i++)
+		if (event_compare(&p->events[i - 1], &p->events[i]) > 0)
+		{
+			qsort(p->events, p->nevents, sizeof(Event), event_qsort_compare);
+			break;
+		}
+}
+
+/* Lists the events by kind, in canonical order. */
+static void
+index_kinds(Patient *p)
+{
+	int			nkinds = rules_current()->nkinds + 1;
+	int		   *next = palloc0(sizeof(int) * (nkinds + 1));
+
+	p->kind_start = palloc0(sizeof(int) * (nkinds + 1));
+	p->by_kind = palloc_extended(sizeof(int) * Max(p->nevents, 1), MCXT_ALLOC_HUGE);
+	for (int i = 0; i < p->nevents; i++)
+		p->kind_start[p->events[i].kind->id + 1]++;
+	for (int k = 0; k < nkinds; k++)
+		p->kind_start[k + 1] += p->kind_start[k];
+	memcpy(next, p->kind_start, sizeof(int) * (nkinds + 1));
+	for (int i = 0; i < p->nevents; i++)
+		p->by_kind[next[p->events[i].kind->id]++] = i;
+}
+
+/* Numbers encounters and subjects, equal ones equally. */
+static void
+index_names(Loader *loader, Patient *p, bool linked)
+{
+	Names	   *encounters = names_begin(p->nevents);
+	Names	   *subjects = names_begin(p->nevents);
+
+	for (int i = 0; i < p->nevents; i++)
+	{
+		p->events[i].encounter_key = names_intern(encounters, p->events[i].encounter);
+		p->events[i].subject_key = names_intern(subjects, p->events[i].subject);
+	}
+	if (linked)
+	{
+		for (int i = 0; i < p->nids; i++)
+		{
+			join_names(loader, link_table(loader, &loader->encounter_merge, "encounter_merge", 1),
+					   encounters, p->ids[i], true);
+			join_names(loader, link_table(loader, &loader->subject_alias, "subject_alias", 1),
+					   subjects, p->ids[i], false);
+		}
+		for (int i = 0; i < p->nevents; i++)
+		{
+			p->events[i].encounter_key = names_root(encounters, p->events[i].encounter_key);
+			p->events[i].subject_key = names_root(subjects, p->events[i].subject_key);
+		}
+	}
+	p->nencounters = names_count(encounters);
+	p->nsubjects = names_count(subjects);
+}
+
+/*
+ * Loads a patient by the ids that are one.  No event of theirs is before
+ * `since`; where `linked` is false, there is no merge, alias, retraction or
+ * test patient to look for.
+ */
+Patient *
+loader_patient(Loader *loader, List *ids, TimestampTz since, bool linked)
+{
+	Patient    *p = palloc0(sizeof(Patient));
+	int			size = 0;
+	ListCell   *lc;
+
+	p->ids = palloc(sizeof(Str) * list_length(ids));
+	foreach(lc, ids)
+		p->ids[p->nids++] = *(Str *) lfirst(lc);
+	for (int m = 0; m < loader->nmonths; m++)
+	{
+		Month	   *month = &loader->months[m];
+
+		if (month->upper <= since || month->lower > loader->horizon)
+			continue;
+		for (int i = 0; i < p->nids; i++)
+			load_month(loader, p, &size, month, p->ids[i], since);
+	}
+	if (linked)
+	{
+		int64	   *retracted;
+		int			n;
+
+		load_retracted(loader, p, &retracted, &n);
+		if (n > 0)
+			drop_retracted(p, retracted, n);
+		p->is_test = load_is_test(loader, p);
+	}
+	sort_events(p);
+	for (int i = 0; i < p->nevents; i++)
+		p->longest_imprecision = Max(p->longest_imprecision, p->events[i].end - p->events[i].at);
+	index_names(loader, p, linked);
+	index_kinds(p);
+	return p;
+}

@@ -1,0 +1,563 @@
+/*
+ * rules.c
+ *	  The current maps, compiled once a backend and dropped on change.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "detect/detect.h"
+#include "detect/rules.h"
+#include "detect/table.h"
+
+static MemoryContext rules_context = NULL;
+static Rules *rules = NULL;
+static bool rules_valid = false;
+static bool callback_registered = false;
+static Oid	workflow_relid = InvalidOid;
+static Oid	event_kind_relid = InvalidOid;
+
+/* Kinds by name: open addressing, as it is asked once an event. */
+static Kind **kind_slots = NULL;
+static uint32 kind_mask = 0;
+
+/* --- texts ----------------------------------------------------------------- */
+
+/* Is a text among some? */
+bool
+str_in(Str s, const Str *list, int n)
+{
+	if (s.data == NULL)
+		return false;
+	for (int i = 0; i < n; i++)
+		if (str_equal(s, list[i]))
+			return true;
+	return false;
+}
+
+/* A text datum's bytes; the datum must outlive it. */
+Str
+str_of_datum(Datum datum)
+{
+	text	   *t = DatumGetTextPP(datum);
+	Str			s = {VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t)};
+
+	return s;
+}
+
+/* Hash of a text; of a null, 0. */
+uint32
+str_hash(Str s)
+{
+	return s.data == NULL ? 0 : hash_bytes((const unsigned char *) s.data, s.len);
+}
+
+/* A copy in the current context. */
+static Str
+str_copy(Str s)
+{
+	Str			copy = {NULL, 0};
+
+	if (s.data != NULL)
+	{
+		copy.data = pnstrdup(s.data, s.len);
+		copy.len = s.len;
+	}
+	return copy;
+}
+
+/* A text[] as a list of copies. */
+static StrList
+str_list(Datum array, bool isnull)
+{
+	StrList		list = {-1, NULL};
+	Datum	   *items;
+	bool	   *nulls;
+
+	if (isnull)
+		return list;
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT,
+					  &items, &nulls, &list.n);
+	list.items = palloc(sizeof(Str) * Max(list.n, 1));
+	for (int i = 0; i < list.n; i++)
+	{
+		Str			none = {NULL, 0};
+
+		list.items[i] = nulls[i] ? none : str_copy(str_of_datum(items[i]));
+	}
+	return list;
+}
+
+/* Is a text equal to a C string? */
+static bool
+str_is(Str s, const char *word)
+{
+	return s.data != NULL && s.len == strlen(word) && memcmp(s.data, word, s.len) == 0;
+}
+
+/* --- kinds ----------------------------------------------------------------- */
+
+/* Where a kind is, or would be. */
+static uint32
+kind_position(Str name)
+{
+	uint32		at = str_hash(name) & kind_mask;
+
+	while (kind_slots[at] != NULL && !str_equal(kind_slots[at]->name, name))
+		at = (at + 1) & kind_mask;
+	return at;
+}
+
+/* The kind of that name, made known if it is not. */
+static Kind *
+kind_intern(Str name, bool counts_as_work)
+{
+	uint32		at;
+	Kind	   *kind;
+
+	if (kind_slots == NULL || rules->nkinds * 2 >= kind_mask)
+	{
+		uint32		size = kind_slots == NULL ? 512 : (kind_mask + 1) * 2;
+
+		kind_slots = palloc0(sizeof(Kind *) * size);
+		kind_mask = size - 1;
+		rules->kinds = rules->kinds == NULL ? palloc(sizeof(Kind *) * size)
+			: repalloc(rules->kinds, sizeof(Kind *) * size);
+		for (int i = 0; i < rules->nkinds; i++)
+			kind_slots[kind_position(rules->kinds[i]->name)] = rules->kinds[i];
+	}
+	at = kind_position(name);
+	if (kind_slots[at] == NULL)
+	{
+		kind = palloc0(sizeof(Kind));
+		kind->name = str_copy(name);
+		kind->id = rules->nkinds;
+		kind->counts_as_work = counts_as_work;
+		kind->is_merge = str_is(name, "patient.merged") || str_is(name, "encounter.merged");
+		rules->kinds[rules->nkinds++] = kind;
+		kind_slots[at] = kind;
+	}
+	return kind_slots[at];
+}
+
+/* Reads a row of event_kind. */
+static void
+read_kind(void *arg, const Datum *values, const bool *nulls)
+{
+	kind_intern(str_of_datum(values[0]), DatumGetBool(values[1]));
+}
+
+/* Ids of the kinds that a text[] names. */
+static int
+kind_ids(Datum array, bool isnull, int **ids)
+{
+	StrList		names = str_list(array, isnull);
+
+	if (names.n <= 0)
+		return 0;
+	*ids = palloc(sizeof(int) * names.n);
+	for (int i = 0; i < names.n; i++)
+		(*ids)[i] = kind_intern(names.items[i], true)->id;
+	return names.n;
+}
+
+/* --- conditions ------------------------------------------------------------ */
+
+/* Acceptable labels of an enum as bits; bit 0 is `unknown`. */
+static int
+label_bits(StrList labels, const char *const *names, int n)
+{
+	int			bits = 0;
+
+	for (int i = 0; i < labels.n; i++)
+	{
+		if (str_is(labels.items[i], "unknown"))
+			bits |= 1;
+		for (int rank = 1; rank <= n; rank++)
+			if (str_is(labels.items[i], names[rank - 1]))
+				bits |= 1 << rank;
+	}
+	return bits;
+}
+
+/* A member of when_detail: its key, and the values that will do. */
+static void
+read_detail_condition(DetailCondition *condition, JsonbValue *key, JsonbValue *value)
+{
+	Str			name = {key->val.string.val, key->val.string.len};
+	JsonbIterator *it;
+	JsonbValue	item;
+	JsonbIteratorToken token;
+
+	condition->key = str_copy(name);
+	condition->nvalues = 0;
+	condition->values = palloc(sizeof(Jsonb *) * (value->type == jbvBinary
+												  ? JsonContainerSize(value->val.binary.data) + 1 : 1));
+	if (value->type != jbvBinary || !JsonContainerIsArray(value->val.binary.data))
+	{
+		condition->values[condition->nvalues++] = JsonbValueToJsonb(value);
+		return;
+	}
+	it = JsonbIteratorInit(value->val.binary.data);
+	token = JsonbIteratorNext(&it, &item, true);
+	while ((token = JsonbIteratorNext(&it, &item, true)) == WJB_ELEM)
+		condition->values[condition->nvalues++] = JsonbValueToJsonb(&item);
+}
+
+/* when_detail as conditions. */
+static void
+read_detail(When *when, Jsonb *detail)
+{
+	JsonbIterator *it = JsonbIteratorInit(&detail->root);
+	JsonbValue	key,
+				value;
+	JsonbIteratorToken token = JsonbIteratorNext(&it, &key, true);
+
+	when->details = palloc0(sizeof(DetailCondition) * Max(JB_ROOT_COUNT(detail), 1));
+	while ((token = JsonbIteratorNext(&it, &key, true)) == WJB_KEY)
+	{
+		(void) JsonbIteratorNext(&it, &value, true);
+		read_detail_condition(&when->details[when->ndetails++], &key, &value);
+	}
+}
+
+/* The five columns when_severity, _facility, _entry_method, _code, _detail. */
+static When
+read_when(const Datum *values, const bool *nulls)
+{
+	static const char *const severities[] = {"normal", "abnormal", "critical"};
+	static const char *const methods[] = {"interface", "manual"};
+	When		when;
+
+	memset(&when, 0, sizeof(when));
+	when.severities = label_bits(str_list(values[0], nulls[0]), severities, 3);
+	when.facilities = str_list(values[1], nulls[1]);
+	when.methods = label_bits(str_list(values[2], nulls[2]), methods, 2);
+	if (!nulls[3])
+		when.code = str_copy(str_of_datum(values[3]));
+	if (!nulls[4])
+		read_detail(&when, DatumGetJsonbPCopy(values[4]));
+	return when;
+}
+
+/* Does a detail satisfy a condition?  A null satisfies none. */
+static bool
+detail_holds(const DetailCondition *condition, Jsonb *detail)
+{
+	JsonbValue	key;
+	JsonbValue *found;
+	Jsonb	   *value;
+
+	if (detail == NULL || !JB_ROOT_IS_OBJECT(detail))
+		return false;
+	key.type = jbvString;
+	key.val.string.val = unconstify(char *, condition->key.data);
+	key.val.string.len = condition->key.len;
+	found = findJsonbValueFromContainer(&detail->root, JB_FOBJECT, &key);
+	if (found == NULL || found->type == jbvNull)
+		return false;
+	value = JsonbValueToJsonb(found);
+	for (int i = 0; i < condition->nvalues; i++)
+		if (compareJsonbContainers(&value->root, &condition->values[i]->root) == 0)
+			return true;
+	return false;
+}
+
+/* Does an event satisfy the conditions? */
+bool
+when_holds(const When *when, const Event *e)
+{
+	if (when->severities != 0 && (when->severities & (1 << e->severity_rank)) == 0)
+		return false;
+	if (when->methods != 0 && (when->methods & (1 << e->method_rank)) == 0)
+		return false;
+	if (when->facilities.n > 0 && !str_in(e->facility, when->facilities.items, when->facilities.n))
+		return false;
+	if (when->code.data != NULL &&
+		(e->code.data == NULL || e->code.len < when->code.len ||
+		 memcmp(e->code.data, when->code.data, when->code.len) != 0))
+		return false;
+	for (int i = 0; i < when->ndetails; i++)
+		if (!detail_holds(&when->details[i], e->detail))
+			return false;
+	return true;
+}
+
+/* --- rules ----------------------------------------------------------------- */
+
+/* The versions that drive detection. */
+typedef struct Version
+{
+	Str			workflow;
+	int32		version;
+} Version;
+
+typedef struct VersionList
+{
+	int			n;
+	int			size;
+	Version    *items;
+	List	   *rules;			/* what a reader has gathered */
+} VersionList;
+
+/* Reads a row of workflow. */
+static void
+read_workflow(void *arg, const Datum *values, const bool *nulls)
+{
+	VersionList *current = arg;
+
+	if (!str_is(str_of_datum(values[2]), "current"))
+		return;
+	if (current->n == current->size)
+	{
+		current->size = Max(16, current->size * 2);
+		current->items = current->items == NULL ? palloc(sizeof(Version) * current->size)
+			: repalloc(current->items, sizeof(Version) * current->size);
+	}
+	current->items[current->n].workflow = str_copy(str_of_datum(values[0]));
+	current->items[current->n++].version = DatumGetInt32(values[1]);
+}
+
+/* Is a version current? */
+static bool
+is_current(const VersionList *current, Datum workflow, Datum version)
+{
+	for (int i = 0; i < current->n; i++)
+		if (current->items[i].version == DatumGetInt32(version) &&
+			str_equal(current->items[i].workflow, str_of_datum(workflow)))
+			return true;
+	return false;
+}
+
+/* An exact duration in microseconds. */
+static int64
+duration(Datum value)
+{
+	Interval   *span = DatumGetIntervalP(value);
+
+	return ((int64) span->month * 30 + span->day) * USECS_PER_DAY + span->time;
+}
+
+/* The word of the map for a correlation. */
+static Correlation
+correlation_of(Str word)
+{
+	if (str_is(word, "patient"))
+		return BY_PATIENT;
+	if (str_is(word, "encounter"))
+		return BY_ENCOUNTER;
+	if (str_is(word, "subject"))
+		return BY_SUBJECT;
+	return BY_ITEM;
+}
+
+static const char *const expectation_columns[] = {
+	"workflow", "version", "expectation_id", "after", "expect", "by",
+	"correlated_by", "within", "early", "cancelled_by", "cancelled_by_correlation",
+	"when_severity", "when_facility", "when_entry_method", "when_code", "when_detail"
+};
+
+/* Reads a row of expectation. */
+static void
+read_expectation(void *arg, const Datum *values, const bool *nulls)
+{
+	VersionList *current = arg;
+	Expectation *rule;
+	int		   *kinds = NULL;
+	StrList		correlations;
+
+	if (!is_current(current, values[0], values[1]))
+		return;
+	rule = palloc0(sizeof(Expectation));
+	rule->id = DatumGetInt32(values[2]);
+	rule->nafter = kind_ids(values[3], nulls[3], &rule->after);
+	rule->nexpect = kind_ids(values[4], nulls[4], &rule->expect);
+	rule->by = str_list(values[5], nulls[5]);
+	rule->correlation = correlation_of(str_of_datum(values[6]));
+	rule->within = duration(values[7]);
+	rule->early = nulls[8] ? 0 : duration(values[8]);
+	rule->ncancelled_by = kind_ids(values[9], nulls[9], &kinds);
+	correlations = str_list(values[10], nulls[10]);
+	rule->cancelled_by = palloc0(sizeof(Canceller) * Max(rule->ncancelled_by, 1));
+	for (int i = 0; i < rule->ncancelled_by; i++)
+	{
+		rule->cancelled_by[i].kind = kinds[i];
+		rule->cancelled_by[i].correlation = correlation_of(correlations.items[i]);
+	}
+	rule->when = read_when(values + 11, nulls + 11);
+	if (rule->when.ndetails > 0)
+		for (int i = 0; i < rule->nafter; i++)
+			rules->kinds[rule->after[i]]->needs_detail = true;
+	current->rules = lappend(current->rules, rule);
+}
+
+static const char *const duplicate_columns[] = {
+	"workflow", "version", "duplicate_rule_id", "kind", "same", "different",
+	"within", "action",
+	"when_severity", "when_facility", "when_entry_method", "when_code", "when_detail"
+};
+
+/* Numbers of the event columns that a text[] names. */
+static int
+column_ids(Datum array, bool isnull, int **ids)
+{
+	StrList		names = str_list(array, isnull);
+	int			n = 0;
+
+	*ids = palloc(sizeof(int) * Max(names.n, 1));
+	for (int i = 0; i < names.n; i++)
+		for (int column = 0; column < EV_NCOLUMNS; column++)
+			if (str_is(names.items[i], event_column_names[column]))
+				(*ids)[n++] = column;
+	if (n != Max(names.n, 0))
+		elog(ERROR, "a duplicate rule names a column that event does not have");
+	return n;
+}
+
+/* Reads a row of duplicate_rule. */
+static void
+read_duplicate(void *arg, const Datum *values, const bool *nulls)
+{
+	VersionList *current = arg;
+	DuplicateRule *rule;
+	Kind	   *kind;
+
+	if (!is_current(current, values[0], values[1]))
+		return;
+	rule = palloc0(sizeof(DuplicateRule));
+	rule->id = DatumGetInt32(values[2]);
+	kind = kind_intern(str_of_datum(values[3]), true);
+	rule->kind = kind->id;
+	rule->nsame = column_ids(values[4], nulls[4], &rule->same);
+	rule->ndifferent = column_ids(values[5], nulls[5], &rule->different);
+	rule->within = duration(values[6]);
+	rule->reject = str_is(str_of_datum(values[7]), "reject");
+	rule->when = read_when(values + 8, nulls + 8);
+	kind->needs_detail |= rule->when.ndetails > 0;
+	kind->may_reject |= rule->reject;
+	current->rules = lappend(current->rules, rule);
+}
+
+static const char *const step_columns[] = {
+	"workflow", "version", "step", "kind", "delivered_to"
+};
+
+/* Reads a row of workflow_step. */
+static void
+read_step(void *arg, const Datum *values, const bool *nulls)
+{
+	VersionList *current = arg;
+	Delivery   *delivery;
+
+	if (!is_current(current, values[0], values[1]))
+		return;
+	delivery = palloc0(sizeof(Delivery));
+	delivery->roles = str_list(values[4], nulls[4]);
+	if (delivery->roles.n <= 0)
+		return;
+	delivery->workflow = str_copy(str_of_datum(values[0]));
+	delivery->step = str_copy(str_of_datum(values[2]));
+	delivery->kind = kind_intern(str_of_datum(values[3]), true)->id;
+	delivery->roles_array = PointerGetDatum(DatumGetArrayTypePCopy(values[4]));
+	current->rules = lappend(current->rules, delivery);
+}
+
+/* Packs a list of palloc'd structs of one size into an array, and empties it. */
+static void *
+packed(VersionList *current, Size size, int *n)
+{
+	char	   *array = palloc0(Max(list_length(current->rules), 1) * size);
+	ListCell   *lc;
+
+	*n = 0;
+	foreach(lc, current->rules)
+		memcpy(array + size * (*n)++, lfirst(lc), size);
+	current->rules = NIL;
+	return array;
+}
+
+/* Forgets the rules when a table that they come from changes. */
+static void
+rules_changed(Datum arg, Oid relid)
+{
+	if (relid == InvalidOid || relid == workflow_relid || relid == event_kind_relid)
+		rules_valid = false;
+	staff_changed(relid);
+}
+
+/* Compiles the current maps. */
+static void
+compile_rules(void)
+{
+	static const char *const kind_columns[] = {"kind", "counts_as_work"};
+	static const char *const workflow_columns[] = {"workflow", "version", "state"};
+	MemoryContext old;
+	VersionList current = {0, 0, NULL, NIL};
+	Str			offered = {"handoff.offered", 15};
+	Str			accepted = {"handoff.accepted", 16};
+
+	if (rules_context == NULL)
+		rules_context = AllocSetContextCreate(CacheMemoryContext, "workflow_track rules",
+											  ALLOCSET_DEFAULT_SIZES);
+	MemoryContextReset(rules_context);
+	rules = NULL;
+	kind_slots = NULL;
+	workflow_relid = table_oid("workflow");
+	event_kind_relid = table_oid("event_kind");
+	rules_valid = true;			/* until something changes, from here on */
+
+	old = MemoryContextSwitchTo(rules_context);
+	PG_TRY();
+	{
+		rules = palloc0(sizeof(Rules));
+		table_read("event_kind", 2, kind_columns, read_kind, NULL);
+		table_read("workflow", 3, workflow_columns, read_workflow, &current);
+		table_read("expectation", lengthof(expectation_columns), expectation_columns,
+				   read_expectation, &current);
+		rules->expectations = packed(&current, sizeof(Expectation), &rules->nexpectations);
+		table_read("duplicate_rule", lengthof(duplicate_columns), duplicate_columns,
+				   read_duplicate, &current);
+		rules->duplicates = packed(&current, sizeof(DuplicateRule), &rules->nduplicates);
+		table_read("workflow_step", lengthof(step_columns), step_columns, read_step, &current);
+		rules->deliveries = packed(&current, sizeof(Delivery), &rules->ndeliveries);
+		rules->offered = kind_intern(offered, false)->id;
+		rules->accepted = kind_intern(accepted, false)->id;
+	}
+	PG_CATCH();
+	{
+		rules_valid = false;
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * The rules in force.  They stay where they are until the next call, so a
+ * caller that needs them for long calls this once.
+ */
+const Rules *
+rules_current(void)
+{
+	if (!callback_registered)
+	{
+		CacheRegisterRelcacheCallback(rules_changed, (Datum) 0);
+		callback_registered = true;
+	}
+	if (!rules_valid || rules == NULL)
+		compile_rules();
+	return rules;
+}
+
+/* The kind of that name, or NULL. */
+const Kind *
+rules_kind(Str name)
+{
+	return kind_slots[kind_position(name)];
+}

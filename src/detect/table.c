@@ -1,0 +1,276 @@
+/*
+ * table.c
+ *	  Tables of the extension read and written straight, without SQL.
+ *
+ * Detection runs at the end of every recording transaction, as whoever records,
+ * and at any isolation level: it needs a snapshot of its own, no privileges of
+ * the recorder's on kept state, no search_path and no plans to keep.
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_am.h"
+#include "executor/executor.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+#include "detect/table.h"
+
+#define BUFFERED_ROWS 500
+
+/* The schema that everything lives in. */
+Oid
+schema_oid(void)
+{
+	return get_namespace_oid("workflow_track", false);
+}
+
+/* A table that setup() makes. */
+Oid
+table_oid(const char *name)
+{
+	Oid			relid = get_relname_relid(name, schema_oid());
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"workflow_track.%s\" does not exist", name),
+				 errhint("Run SELECT workflow_track.setup().")));
+	return relid;
+}
+
+/* Opens a table; the index to find rows by is chosen by table_use_index(). */
+void
+table_by_oid(Table *table, Oid relid, Snapshot snapshot, LOCKMODE mode)
+{
+	memset(table, 0, sizeof(Table));
+	table->rel = table_open(relid, mode);
+	table->snapshot = snapshot;
+	table->slot = table_slot_create(table->rel, NULL);
+}
+
+/* The same by name. */
+void
+table_by_name(Table *table, const char *name, Snapshot snapshot, LOCKMODE mode)
+{
+	table_by_oid(table, table_oid(name), snapshot, mode);
+}
+
+/* Does an index serve look-ups by these columns (the second may be 0)? */
+static bool
+index_serves(Relation index, AttrNumber first, AttrNumber second)
+{
+	Form_pg_index form = index->rd_index;
+
+	return form->indisvalid && index->rd_rel->relam == BTREE_AM_OID &&
+		RelationGetIndexPredicate(index) == NIL &&
+		form->indkey.values[0] == first &&
+		(second == 0 || (form->indnkeyatts > 1 && form->indkey.values[1] == second));
+}
+
+/* Finds and opens the index that begins with the given columns. */
+void
+table_use_index(Table *table, AttrNumber first, AttrNumber second)
+{
+	ListCell   *lc;
+	List	   *indexes = RelationGetIndexList(table->rel);
+
+	foreach(lc, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+
+		if (index_serves(index, first, second))
+		{
+			table->index = index;
+			break;
+		}
+		index_close(index, AccessShareLock);
+	}
+	list_free(indexes);
+	if (table->index == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" lacks the index on its column %d",
+						RelationGetRelationName(table->rel), first),
+				 errhint("Run SELECT workflow_track.setup().")));
+}
+
+/* Sets the first key to a text. */
+void
+table_key_text(Table *table, Str value)
+{
+	ScanKeyInit(&table->keys[0], 1, BTEqualStrategyNumber, F_TEXTEQ,
+				PointerGetDatum(cstring_to_text_with_len(value.data, value.len)));
+}
+
+/* Begins to read the rows that fit keys[0 .. nkeys - 1]. */
+void
+table_find(Table *table, int nkeys)
+{
+	if (table->scan == NULL)
+		table->scan = index_beginscan(table->rel, table->index, table->snapshot, nkeys, 0);
+	index_rescan(table->scan, table->keys, nkeys, NULL, 0);
+}
+
+/* Puts the next row into the slot; false when there is none. */
+bool
+table_next(Table *table)
+{
+	return index_getnext_slot(table->scan, ForwardScanDirection, table->slot);
+}
+
+/* Prepares for writing. */
+static void
+table_begin_writing(Table *table)
+{
+	if (table->estate != NULL)
+		return;
+	table->estate = CreateExecutorState();
+	table->result = makeNode(ResultRelInfo);
+	InitResultRelInfo(table->result, table->rel, 1, NULL, 0);
+	ExecOpenIndices(table->result, false);
+	table->buffer = palloc0(sizeof(TupleTableSlot *) * BUFFERED_ROWS);
+}
+
+/* Adds the rows that a slot holds to the indexes. */
+static void
+table_index_row(Table *table, TupleTableSlot *slot, bool update, WtUpdateIndexes which)
+{
+	if (table->result->ri_NumIndices > 0)
+		list_free(wt_insert_index_tuples(table->result, slot, table->estate, update, which));
+	ResetPerTupleExprContext(table->estate);
+}
+
+/* Writes what table_insert() has gathered. */
+void
+table_flush(Table *table)
+{
+	if (table->nbuffered == 0)
+		return;
+	if (table->bulk == NULL)
+		table->bulk = GetBulkInsertState();
+	table_multi_insert(table->rel, table->buffer, table->nbuffered,
+					   GetCurrentCommandId(true), 0, table->bulk);
+	for (int i = 0; i < table->nbuffered; i++)
+	{
+		table_index_row(table, table->buffer[i], false, WT_UPDATE_ALL_INDEXES);
+		ExecClearTuple(table->buffer[i]);
+	}
+	table->nbuffered = 0;
+}
+
+/* Inserts a row, sooner or later; its values are copied. */
+void
+table_insert(Table *table, const Datum *values, const bool *nulls)
+{
+	TupleTableSlot *slot;
+	MemoryContext old;
+
+	table_begin_writing(table);
+	old = MemoryContextSwitchTo(table->estate->es_query_cxt);
+	if (table->nbuffered == table->nslots)
+	{
+		table->buffer[table->nslots] =
+			MakeSingleTupleTableSlot(RelationGetDescr(table->rel), &TTSOpsHeapTuple);
+		table->nslots++;
+	}
+	slot = table->buffer[table->nbuffered++];
+	ExecClearTuple(slot);
+	ExecForceStoreHeapTuple(heap_form_tuple(RelationGetDescr(table->rel),
+											unconstify(Datum *, values),
+											unconstify(bool *, nulls)),
+							slot, true);
+	slot->tts_tableOid = RelationGetRelid(table->rel);
+	MemoryContextSwitchTo(old);
+	if (table->nbuffered == BUFFERED_ROWS)
+		table_flush(table);
+}
+
+/* Replaces a row that this transaction alone may change. */
+void
+table_update(Table *table, ItemPointer tid, const Datum *values, const bool *nulls)
+{
+	TupleTableSlot *slot;
+	ItemPointerData old = *tid;
+	WtUpdateIndexes which;
+
+	table_begin_writing(table);
+	slot = MakeSingleTupleTableSlot(RelationGetDescr(table->rel), &TTSOpsHeapTuple);
+	ExecForceStoreHeapTuple(heap_form_tuple(RelationGetDescr(table->rel),
+											unconstify(Datum *, values),
+											unconstify(bool *, nulls)),
+							slot, true);
+	slot->tts_tableOid = RelationGetRelid(table->rel);
+	simple_table_tuple_update(table->rel, &old, slot, table->snapshot, &which);
+	if (which != WT_UPDATE_NO_INDEX)
+		table_index_row(table, slot, true, which);
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+/* Deletes a row that this transaction alone may change. */
+void
+table_delete(Table *table, ItemPointer tid)
+{
+	simple_table_tuple_delete(table->rel, tid, table->snapshot);
+}
+
+/* Flushes and closes; locks stay to the end of the transaction. */
+void
+table_done(Table *table)
+{
+	if (table->rel == NULL)
+		return;
+	table_flush(table);
+	if (table->bulk != NULL)
+		FreeBulkInsertState(table->bulk);
+	for (int i = 0; i < table->nslots; i++)
+		ExecDropSingleTupleTableSlot(table->buffer[i]);
+	if (table->scan != NULL)
+		index_endscan(table->scan);
+	if (table->result != NULL)
+		ExecCloseIndices(table->result);
+	if (table->estate != NULL)
+		FreeExecutorState(table->estate);
+	if (table->index != NULL)
+		index_close(table->index, NoLock);
+	ExecDropSingleTupleTableSlot(table->slot);
+	table_close(table->rel, NoLock);
+	memset(table, 0, sizeof(Table));
+}
+
+/* Reads every row of a small table under the latest snapshot. */
+void
+table_read(const char *name, int ncolumns, const char *const *columns,
+		   RowReader reader, void *arg)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Relation	rel = table_open(table_oid(name), AccessShareLock);
+	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	AttrNumber *attributes = palloc(sizeof(AttrNumber) * ncolumns);
+	Datum	   *values = palloc(sizeof(Datum) * ncolumns);
+	bool	   *nulls = palloc(sizeof(bool) * ncolumns);
+
+	for (int i = 0; i < ncolumns; i++)
+	{
+		attributes[i] = get_attnum(RelationGetRelid(rel), columns[i]);
+		if (attributes[i] == InvalidAttrNumber)
+			elog(ERROR, "table \"%s\" has no column \"%s\"", name, columns[i]);
+	}
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		for (int i = 0; i < ncolumns; i++)
+			values[i] = slot_getattr(slot, attributes[i], &nulls[i]);
+		reader(arg, values, nulls);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+	table_close(rel, AccessShareLock);
+	UnregisterSnapshot(snapshot);
+}

@@ -1,0 +1,56 @@
+/*
+ * table.h
+ *	  Tables of the extension read and written straight, without SQL: rows found
+ *	  by the leading columns of an index, inserted in batches, updated, deleted.
+ */
+#ifndef WT_TABLE_H
+#define WT_TABLE_H
+
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/skey.h"
+#include "executor/tuptable.h"
+#include "nodes/execnodes.h"
+#include "utils/rel.h"
+#include "utils/snapshot.h"
+
+#include "detect/detect.h"
+
+typedef struct Table
+{
+	Relation	rel;
+	Relation	index;
+	Snapshot	snapshot;
+	IndexScanDesc scan;
+	ScanKeyData keys[2];
+	TupleTableSlot *slot;		/* the row that was found last */
+	/* writing */
+	EState	   *estate;
+	ResultRelInfo *result;
+	struct BulkInsertStateData *bulk;
+	int			nbuffered;
+	int			nslots;
+	TupleTableSlot **buffer;
+} Table;
+
+extern Oid	schema_oid(void);
+extern Oid	table_oid(const char *name);
+extern void table_by_oid(Table *table, Oid relid, Snapshot snapshot, LOCKMODE mode);
+extern void table_by_name(Table *table, const char *name, Snapshot snapshot, LOCKMODE mode);
+extern void table_use_index(Table *table, AttrNumber first, AttrNumber second);
+extern void table_key_text(Table *table, Str value);
+extern void table_find(Table *table, int nkeys);
+extern bool table_next(Table *table);
+extern void table_insert(Table *table, const Datum *values, const bool *nulls);
+extern void table_flush(Table *table);
+extern void table_update(Table *table, ItemPointer tid, const Datum *values, const bool *nulls);
+extern void table_delete(Table *table, ItemPointer tid);
+extern void table_done(Table *table);
+
+/* Rows of a small table, by names of columns. */
+typedef void (*RowReader) (void *arg, const Datum *values, const bool *nulls);
+extern void table_read(const char *name, int ncolumns, const char *const *columns,
+					   RowReader reader, void *arg);
+
+#endif							/* WT_TABLE_H */

@@ -1,0 +1,25 @@
+/*
+ * touched.h
+ *	  The patients that a transaction touches.
+ */
+#ifndef WT_TOUCHED_H
+#define WT_TOUCHED_H
+
+#include "postgres.h"
+
+#include "detect/detect.h"
+
+/* Columns of patient_state, in its order. */
+enum
+{
+	PS_PATIENT_ID, PS_FIRST_AT, PS_LINKED, PS_NCOLUMNS
+};
+
+extern void touched_init(void);
+extern void touch_patient(Str patient, TimestampTz first_at, bool linked);
+extern void rebase_touched(void);
+extern void note_refusable(int64 event_id);
+extern bool detection_is_paused(Snapshot snapshot);
+extern bool is_refusable(int64 event_id);
+
+#endif							/* WT_TOUCHED_H */

@@ -1,0 +1,26 @@
+/*
+ * visible.h
+ *	  What the current user may see.
+ */
+#ifndef WT_VISIBLE_H
+#define WT_VISIBLE_H
+
+#include "postgres.h"
+
+#include "detect/detect.h"
+
+typedef struct Visible
+{
+	bool		all;
+	int			n;
+	int			size;
+	Str		   *facilities;
+	bool		test_patients;
+} Visible;
+
+extern bool show_test_patients;
+
+extern Visible *visible_to_user(void);
+extern bool is_visible(const Visible *visible, Str facility);
+
+#endif							/* WT_VISIBLE_H */
