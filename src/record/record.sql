@@ -1,0 +1,216 @@
+CREATE FUNCTION workflow_track.event_recorded() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.event_recorded() IS
+'trigger of event: checks what was recorded and notes its patient for detection at the end of the transaction';
+
+CREATE FUNCTION workflow_track.event_unchangeable() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RAISE EXCEPTION USING
+		ERRCODE = 'feature_not_supported',
+		MESSAGE = pg_catalog.format('cannot %s events', lower(TG_OP)),
+		DETAIL = 'Table workflow_track.event is append-only.',
+		HINT = CASE TG_OP
+			WHEN 'TRUNCATE' THEN 'Use workflow_track.drop_before() to drop old months.'
+			ELSE 'Use workflow_track.retract_event() for an event that was entered in error, and record what is right as a new one.'
+		END;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.event_unchangeable() IS
+'trigger of event and its partitions: refuses UPDATE, DELETE and TRUNCATE';
+
+CREATE FUNCTION workflow_track.record_event(
+	kind text,
+	patient_id text,
+	source_system text,
+	occurred_at timestamptz DEFAULT now(),
+	source_sequence integer DEFAULT 0,
+	time_precision workflow_track.time_precision DEFAULT 'second',
+	planned_at timestamptz DEFAULT NULL,
+	facility text DEFAULT '',
+	encounter_id text DEFAULT NULL,
+	subject text DEFAULT NULL,
+	item text DEFAULT NULL,
+	code workflow_track.clinical_code DEFAULT NULL,
+	value text DEFAULT NULL,
+	severity workflow_track.severity DEFAULT NULL,
+	actor text DEFAULT NULL,
+	actor_role text DEFAULT NULL,
+	recipient text DEFAULT NULL,
+	recipient_role text DEFAULT NULL,
+	entry_method workflow_track.entry_method DEFAULT NULL,
+	message_id bigint DEFAULT NULL,
+	detail jsonb DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	new_id bigint;
+BEGIN
+	IF record_event.occurred_at >= workflow_track.recordable_until() THEN
+		PERFORM workflow_track.make_recordable(record_event.occurred_at);
+	END IF;
+	INSERT INTO workflow_track.event (
+		occurred_at, source_sequence, time_precision, planned_at, facility, patient_id,
+		encounter_id, subject, item, kind, code, value, severity, actor, actor_role,
+		recipient, recipient_role, source_system, entry_method, message_id, detail)
+	VALUES (
+		record_event.occurred_at, record_event.source_sequence, record_event.time_precision,
+		record_event.planned_at, btrim(record_event.facility), btrim(record_event.patient_id),
+		btrim(record_event.encounter_id), btrim(record_event.subject), btrim(record_event.item),
+		btrim(record_event.kind), record_event.code, record_event.value, record_event.severity,
+		btrim(record_event.actor), btrim(record_event.actor_role), btrim(record_event.recipient),
+		btrim(record_event.recipient_role), btrim(record_event.source_system),
+		record_event.entry_method, record_event.message_id, record_event.detail)
+	RETURNING event_id INTO new_id;
+	RETURN new_id;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.record_event(text, text, text, timestamptz, integer,
+	workflow_track.time_precision, timestamptz, text, text, text, text, workflow_track.clinical_code,
+	text, workflow_track.severity, text, text, text, text, workflow_track.entry_method, bigint, jsonb) IS
+'records one event and returns its event_id; arguments are columns of event, to be given by name; outer blanks of identifiers are removed';
+
+CREATE FUNCTION workflow_track.retract_event(event_id bigint, reason text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+	IF btrim(retract_event.reason) IS NULL OR btrim(retract_event.reason) = '' THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'null_value_not_allowed',
+			MESSAGE = 'a retraction needs a reason';
+	END IF;
+	IF EXISTS (SELECT FROM workflow_track.retraction r WHERE r.event_id = retract_event.event_id) THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = pg_catalog.format('event %s is already retracted', retract_event.event_id);
+	END IF;
+	INSERT INTO workflow_track.retraction (patient_id, event_id, occurred_at, retracted_reason, retracted_by)
+	SELECT e.patient_id, e.event_id, e.occurred_at, retract_event.reason, session_user
+	FROM workflow_track.event e WHERE e.event_id = retract_event.event_id;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'no_data_found',
+			MESSAGE = pg_catalog.format('event %s does not exist', retract_event.event_id);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.retract_event(bigint, text) IS
+'marks an event as entered in error: every report is then as if it had never been recorded';
+
+-- Partitions: a month each, in UTC, and one for all before the first month.
+
+CREATE FUNCTION workflow_track.months()
+RETURNS TABLE (partition_name name, lower_bound timestamptz, upper_bound timestamptz)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+	SELECT c.relname,
+		substring(pg_get_expr(c.relpartbound, c.oid) FROM 'FROM \(''([^'']*)''\)')::timestamptz,
+		substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''([^'']*)''\)')::timestamptz
+	FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+	WHERE i.inhparent = to_regclass('workflow_track.event')
+	ORDER BY 3;
+$$;
+COMMENT ON FUNCTION workflow_track.months() IS
+'the partitions of event in order of time; the first has no lower bound';
+
+CREATE FUNCTION workflow_track.recordable_until() RETURNS timestamptz
+LANGUAGE c STABLE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.recordable_until() IS
+'where the last month of event ends: no later event can be recorded';
+
+CREATE FUNCTION workflow_track.make_month(month timestamptz) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+	lower_bound timestamptz := date_trunc('month', month);
+	upper_bound timestamptz := lower_bound + interval '1 month';
+	partition_name name := 'event_' || to_char(lower_bound, 'YYYY_MM');
+BEGIN
+	IF EXISTS (SELECT FROM workflow_track.months() m WHERE m.partition_name = make_month.partition_name) THEN
+		RETURN;
+	END IF;
+	-- The check lets ATTACH do without reading the table, and without a lock that stops readers.
+	EXECUTE format('CREATE TABLE workflow_track.%I (LIKE workflow_track.event INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMMENTS, '
+		'CONSTRAINT month CHECK (occurred_at >= %L AND occurred_at < %L))',
+		partition_name, lower_bound, upper_bound);
+	EXECUTE format('COMMENT ON TABLE workflow_track.%I IS %L', partition_name, 'events of ' || to_char(lower_bound, 'YYYY-MM') || ' UTC');
+	EXECUTE format('ALTER TABLE workflow_track.event ATTACH PARTITION workflow_track.%I FOR VALUES FROM (%L) TO (%L)',
+		partition_name, lower_bound, upper_bound);
+	EXECUTE format('ALTER TABLE workflow_track.%I DROP CONSTRAINT month', partition_name);
+	PERFORM workflow_track.guard_partition(partition_name);
+END
+$$;
+COMMENT ON FUNCTION workflow_track.make_month(timestamptz) IS
+'makes the partition of event for the month, in UTC, of an instant; it must not overlap another';
+
+CREATE FUNCTION workflow_track.guard_partition(partition_name name) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	EXECUTE format('CREATE TRIGGER event_unchangeable BEFORE UPDATE OR DELETE OR TRUNCATE ON workflow_track.%I '
+		'EXECUTE FUNCTION workflow_track.event_unchangeable()', partition_name);
+END
+$$;
+COMMENT ON FUNCTION workflow_track.guard_partition(name) IS
+'makes a partition of event append-only for those who reach it by its own name';
+
+CREATE FUNCTION workflow_track.split_first_partition(month timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+	old_bound timestamptz := (SELECT min(m.upper_bound) FROM workflow_track.months() m);
+	new_bound timestamptz := date_trunc('month', month);
+BEGIN
+	LOCK TABLE workflow_track.event IN ACCESS EXCLUSIVE MODE;
+	ALTER TABLE workflow_track.event DETACH PARTITION workflow_track.event_before;
+	ALTER TABLE workflow_track.event_before DISABLE TRIGGER USER;
+	FOR month IN SELECT generate_series(new_bound, old_bound - interval '1 month', interval '1 month') LOOP
+		PERFORM workflow_track.make_month(month);
+		EXECUTE format('WITH moved AS (DELETE FROM workflow_track.event_before WHERE occurred_at >= %L AND occurred_at < %L RETURNING *) '
+			'INSERT INTO workflow_track.%I OVERRIDING SYSTEM VALUE SELECT * FROM moved',
+			month, month + interval '1 month', 'event_' || to_char(month, 'YYYY_MM'));
+	END LOOP;
+	ALTER TABLE workflow_track.event_before ENABLE TRIGGER USER;
+	EXECUTE format('ALTER TABLE workflow_track.event ATTACH PARTITION workflow_track.event_before FOR VALUES FROM (MINVALUE) TO (%L)', new_bound);
+END
+$$;
+COMMENT ON FUNCTION workflow_track.split_first_partition(timestamptz) IS
+'makes months of what the partition before the first month holds, from a month on';
+
+CREATE FUNCTION workflow_track.ensure_partitions("from" timestamptz, until timestamptz) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+	first_bound timestamptz;
+	last_bound timestamptz := workflow_track.recordable_until();
+BEGIN
+	IF "from" IS NULL OR until IS NULL OR until < "from" OR NOT isfinite("from") OR NOT isfinite(until) THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'months to be made need a first and a last moment, in order';
+	END IF;
+	IF until - "from" > interval '1500 months' OR until > now() + interval '50 years' THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'too many months to be made',
+			HINT = 'Events from 1900 until 2 days from now can be recorded.';
+	END IF;
+	FOR last_bound IN SELECT generate_series(last_bound, until, interval '1 month') LOOP
+		PERFORM workflow_track.make_month(last_bound);
+	END LOOP;
+	first_bound := (SELECT min(m.upper_bound) FROM workflow_track.months() m);
+	IF date_trunc('month', "from") < first_bound THEN
+		PERFORM workflow_track.split_first_partition("from");
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.ensure_partitions(timestamptz, timestamptz) IS
+'makes the months of event from one moment until another, for a backfill; months before the first stop readers and writers for a moment, later ones do not';
+
+CREATE FUNCTION workflow_track.make_recordable(occurred_at timestamptz) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	-- Later times are refused anyway; the error should say so.
+	IF occurred_at <= now() + interval '2 days' THEN
+		LOCK TABLE workflow_track.patient_merge IN SHARE ROW EXCLUSIVE MODE;
+		PERFORM workflow_track.ensure_partitions(workflow_track.recordable_until(), occurred_at);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.make_recordable(timestamptz) IS
+'makes the month of an event that is about to be recorded, where maintain() has not run for long';
