@@ -17,6 +17,7 @@
  */
 #if PG_VERSION_NUM >= 160000
 #include "nodes/miscnodes.h"
+#include "varatt.h"
 #define WT_ESCONTEXT(fcinfo) ((fcinfo)->context)
 #else
 struct Node;
