@@ -10,7 +10,7 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/types/*.c src/record/*.c
 ROOMS = src/header.sql \
 	src/types/enums.sql src/types/clinical_code.sql src/types/latency_histogram.sql \
 	src/map/check.sql src/map/map.sql src/map/default.sql src/record/record.sql src/detect/detect.sql src/report/report.sql \
-	src/map/kinds.sql src/map/setup.sql src/record/setup.sql src/detect/setup.sql src/report/setup.sql \
+	src/map/kinds.sql src/map/setup.sql src/record/setup.sql src/detect/setup.sql src/report/health.sql src/report/setup.sql \
 	src/setup.sql
 
 DATA_built = workflow_track--$(EXTVERSION).sql

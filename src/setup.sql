@@ -1,25 +1,67 @@
-CREATE FUNCTION workflow_track.setup() RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $setup$
+CREATE FUNCTION workflow_track.code_version() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT '0.1.0' $$;
+COMMENT ON FUNCTION workflow_track.code_version() IS 'the version of the installed functions';
+
+CREATE FUNCTION workflow_track.setup_roles() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $setup$
 DECLARE
 	role_name text;
+	function regprocedure;
 BEGIN
 	FOREACH role_name IN ARRAY ARRAY['workflow_track_admin', 'workflow_track_recorder', 'workflow_track_analyst']
 	LOOP
-		IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role_name) THEN
-			EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role_name);
-		END IF;
+		BEGIN
+			IF to_regrole(role_name) IS NULL THEN
+				EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
+			END IF;
+		EXCEPTION WHEN duplicate_object OR unique_violation THEN
+			NULL;	-- another database of the cluster is being set up
+		END;
 	END LOOP;
 	GRANT USAGE ON SCHEMA workflow_track
 		TO workflow_track_admin, workflow_track_recorder, workflow_track_analyst;
+	-- Those of the types, which read nothing.
+	FOR function IN
+		SELECT p.oid FROM pg_proc p
+		WHERE p.pronamespace = 'workflow_track'::regnamespace AND p.provolatile = 'i'
+	LOOP
+		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO workflow_track_admin, workflow_track_recorder, workflow_track_analyst', function);
+	END LOOP;
+END
+$setup$;
+COMMENT ON FUNCTION workflow_track.setup_roles() IS 'part of setup(): roles, and the functions of types for them';
 
+CREATE FUNCTION workflow_track.setup() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $setup$
+BEGIN
+	CREATE TABLE IF NOT EXISTS workflow_track.installation (
+		version text NOT NULL,
+		set_up_at timestamptz NOT NULL DEFAULT now(),
+		only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
+	);
+	COMMENT ON TABLE workflow_track.installation IS 'the version that setup() brought the tables to';
+	-- Two sessions that set up at once wait for each other.
+	LOCK TABLE workflow_track.installation IN SHARE ROW EXCLUSIVE MODE;
+	IF EXISTS (SELECT FROM workflow_track.installation WHERE version = workflow_track.code_version())
+		AND to_regrole('workflow_track_admin') IS NOT NULL
+		AND to_regrole('workflow_track_recorder') IS NOT NULL
+		AND to_regrole('workflow_track_analyst') IS NOT NULL
+		AND to_regclass('workflow_track.health') IS NOT NULL THEN
+		RETURN;
+	END IF;
+
+	PERFORM workflow_track.setup_roles();
 	PERFORM workflow_track.setup_map();
 	PERFORM workflow_track.setup_record();
 	PERFORM workflow_track.setup_detect();
 	PERFORM workflow_track.setup_report();
+
+	INSERT INTO workflow_track.installation (version) VALUES (workflow_track.code_version())
+		ON CONFLICT (only_row) DO UPDATE SET version = excluded.version, set_up_at = now();
 END
 $setup$;
 COMMENT ON FUNCTION workflow_track.setup() IS
-'makes the tables, triggers, views and roles, or brings them to the installed version';
+'makes the tables, triggers, views and roles, or brings them to the installed version; changes nothing when there is nothing to do';
 
 -- PUBLIC has nothing.
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA workflow_track FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA workflow_track FROM PUBLIC;

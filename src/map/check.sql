@@ -138,8 +138,16 @@ COMMENT ON FUNCTION workflow_track.map_duration(text) IS
 'the duration that a text stands for, in hours, or null if it is not an exact one';
 
 CREATE FUNCTION workflow_track.map_code_prefix(prefix text) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-	SELECT CASE WHEN prefix ~ '^((?!local\|)[A-Za-z0-9]+|local:[^|]+)\|' THEN prefix END
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	-- A bare system stands for all of its codes, but a map is clearer with the bar.
+	IF prefix ~ '\|' THEN
+		RETURN workflow_track.clinical_code_prefix(prefix);
+	END IF;
+	RETURN NULL;
+EXCEPTION WHEN data_exception THEN
+	RETURN NULL;
+END
 $$;
 COMMENT ON FUNCTION workflow_track.map_code_prefix(text) IS
 'the beginning of a code as codes are normalised, or null if it is not one';

@@ -122,20 +122,20 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET time
 DECLARE
 	lower_bound timestamptz := date_trunc('month', month);
 	upper_bound timestamptz := lower_bound + interval '1 month';
-	partition_name name := 'event_' || to_char(lower_bound, 'YYYY_MM');
+	new_name name := 'event_' || to_char(lower_bound, 'YYYY_MM');
 BEGIN
-	IF EXISTS (SELECT FROM workflow_track.months() m WHERE m.partition_name = make_month.partition_name) THEN
+	IF EXISTS (SELECT FROM workflow_track.months() m WHERE m.partition_name = new_name) THEN
 		RETURN;
 	END IF;
 	-- The check lets ATTACH do without reading the table, and without a lock that stops readers.
 	EXECUTE format('CREATE TABLE workflow_track.%I (LIKE workflow_track.event INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMMENTS, '
 		'CONSTRAINT month CHECK (occurred_at >= %L AND occurred_at < %L))',
-		partition_name, lower_bound, upper_bound);
-	EXECUTE format('COMMENT ON TABLE workflow_track.%I IS %L', partition_name, 'events of ' || to_char(lower_bound, 'YYYY-MM') || ' UTC');
+		new_name, lower_bound, upper_bound);
+	EXECUTE format('COMMENT ON TABLE workflow_track.%I IS %L', new_name, 'events of ' || to_char(lower_bound, 'YYYY-MM') || ' UTC');
 	EXECUTE format('ALTER TABLE workflow_track.event ATTACH PARTITION workflow_track.%I FOR VALUES FROM (%L) TO (%L)',
-		partition_name, lower_bound, upper_bound);
-	EXECUTE format('ALTER TABLE workflow_track.%I DROP CONSTRAINT month', partition_name);
-	PERFORM workflow_track.guard_partition(partition_name);
+		new_name, lower_bound, upper_bound);
+	EXECUTE format('ALTER TABLE workflow_track.%I DROP CONSTRAINT month', new_name);
+	PERFORM workflow_track.guard_partition(new_name);
 END
 $$;
 COMMENT ON FUNCTION workflow_track.make_month(timestamptz) IS

@@ -1,0 +1,298 @@
+CREATE FUNCTION workflow_track.patient_touched() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.patient_touched() IS
+'trigger of tables of links: notes the patient for detection at the end of the transaction';
+
+CREATE FUNCTION workflow_track.reference_changed() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.reference_changed() IS
+'trigger of the map and staff: makes every session read them anew';
+
+CREATE FUNCTION workflow_track.touch_patients(patient_ids text[], first_at timestamptz[], linked boolean[], rebase boolean)
+RETURNS void
+LANGUAGE c STRICT AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.touch_patients(text[], timestamptz[], boolean[], boolean) IS
+'notes patients to be evaluated when the transaction ends; rebase leaves the rollups as they are';
+
+CREATE FUNCTION workflow_track.wait_for_detection() RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.wait_for_detection() IS
+'returns when every session that detects now has committed';
+
+CREATE FUNCTION workflow_track.mark_stale() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM workflow_track.patient_state) THEN
+		RETURN NULL;
+	END IF;
+	IF TG_OP = 'TRUNCATE' THEN
+		INSERT INTO workflow_track.stale_mark (what, name) VALUES ('everything', '') ON CONFLICT DO NOTHING;
+	ELSIF TG_OP = 'INSERT' THEN
+		EXECUTE format('INSERT INTO workflow_track.stale_mark (what, name) SELECT DISTINCT %L, n.%I FROM new_rows n WHERE %s ON CONFLICT DO NOTHING',
+			TG_ARGV[0], TG_ARGV[0], replace(TG_ARGV[1], 'ROW', 'n'));
+	ELSIF TG_OP = 'DELETE' THEN
+		EXECUTE format('INSERT INTO workflow_track.stale_mark (what, name) SELECT DISTINCT %L, o.%I FROM old_rows o WHERE %s ON CONFLICT DO NOTHING',
+			TG_ARGV[0], TG_ARGV[0], replace(TG_ARGV[1], 'ROW', 'o'));
+	ELSE
+		EXECUTE format('INSERT INTO workflow_track.stale_mark (what, name) '
+			'SELECT %1$L, n.%2$I FROM new_rows n WHERE %3$s UNION SELECT %1$L, o.%2$I FROM old_rows o WHERE %4$s ON CONFLICT DO NOTHING',
+			TG_ARGV[0], TG_ARGV[0], replace(TG_ARGV[1], 'ROW', 'n'), replace(TG_ARGV[1], 'ROW', 'o'));
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.mark_stale() IS
+'trigger of the map and staff: notes for catch_up() which actors, workflows or kinds changed';
+
+CREATE FUNCTION workflow_track.refuse_while_paused() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF (SELECT paused FROM workflow_track.detection_state) THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = 'detection is paused',
+			HINT = 'Run SELECT workflow_track.resume_detection() first.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.refuse_while_paused() IS 'raises an error while detection is paused';
+
+CREATE FUNCTION workflow_track.touch_stale(batch integer) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	ids text[];
+	times timestamptz[];
+	links boolean[];
+BEGIN
+	PERFORM workflow_track.refuse_while_paused();
+	SELECT array_agg(s.patient_id), array_agg(s.first_at), array_agg(
+			EXISTS (SELECT FROM workflow_track.patient_merge m WHERE m.patient_id = s.patient_id)
+			OR EXISTS (SELECT FROM workflow_track.patient_merge m WHERE m.merged_id = s.patient_id)
+			OR EXISTS (SELECT FROM workflow_track.encounter_merge m WHERE m.patient_id = s.patient_id)
+			OR EXISTS (SELECT FROM workflow_track.subject_alias a WHERE a.patient_id = s.patient_id)
+			OR EXISTS (SELECT FROM workflow_track.retraction r WHERE r.patient_id = s.patient_id)
+			OR EXISTS (SELECT FROM workflow_track.test_patient t WHERE t.patient_id = s.patient_id))
+		INTO ids, times, links
+		FROM (SELECT * FROM workflow_track.stale_patient ORDER BY patient_id LIMIT batch) s;
+	IF ids IS NULL THEN
+		RETURN false;
+	END IF;
+	PERFORM workflow_track.touch_patients(ids, times, links, false);
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.touch_stale(integer) IS
+'notes some stale patients to be evaluated when the transaction ends; false when none is stale';
+
+CREATE FUNCTION workflow_track.resolve_stale_marks() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	all_of_it boolean;
+	workflows text[];
+	actors text[];
+	kinds text[];
+BEGIN
+	WITH marks AS (DELETE FROM workflow_track.stale_mark RETURNING what, name)
+	SELECT coalesce(bool_or(what = 'everything'), false),
+		coalesce(array_agg(name) FILTER (WHERE what = 'workflow'), '{}'),
+		coalesce(array_agg(name) FILTER (WHERE what = 'actor'), '{}'),
+		coalesce(array_agg(name) FILTER (WHERE what = 'kind'), '{}')
+		INTO all_of_it, workflows, actors, kinds FROM marks;
+	IF all_of_it THEN
+		INSERT INTO workflow_track.stale_patient (patient_id)
+			SELECT patient_id FROM workflow_track.patient_state ON CONFLICT DO NOTHING;
+		RETURN;
+	END IF;
+	-- Of any version: what an earlier one found may have to go.
+	kinds := kinds || ARRAY(
+		SELECT DISTINCT k FROM workflow_track.expectation x, unnest(x.after || x.expect || x.cancelled_by) k
+			WHERE x.workflow = ANY (workflows)
+		UNION SELECT d.kind FROM workflow_track.duplicate_rule d WHERE d.workflow = ANY (workflows)
+		UNION SELECT s.kind FROM workflow_track.workflow_step s
+			WHERE s.workflow = ANY (workflows) AND cardinality(s.delivered_to) > 0);
+	IF cardinality(kinds) + cardinality(actors) > 0 THEN
+		INSERT INTO workflow_track.stale_patient (patient_id)
+			SELECT DISTINCT e.patient_id FROM workflow_track.event e
+			WHERE e.kind = ANY (kinds) OR e.actor = ANY (actors) OR e.recipient = ANY (actors)
+			ON CONFLICT DO NOTHING;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.resolve_stale_marks() IS
+'turns changes of the map and of staff into the stale patients that they touch';
+
+CREATE PROCEDURE workflow_track.catch_up(batch integer DEFAULT 500)
+LANGUAGE plpgsql AS $$
+BEGIN
+	IF batch IS NULL OR batch OPERATOR(pg_catalog.<) 1 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'batch must be at least 1';
+	END IF;
+	PERFORM workflow_track.refuse_while_paused();
+	-- Whoever still detects by what was in force before the marks, shall commit first.
+	PERFORM workflow_track.wait_for_detection();
+	PERFORM workflow_track.resolve_stale_marks();
+	COMMIT;
+	WHILE workflow_track.touch_stale(batch) LOOP
+		COMMIT;
+	END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE workflow_track.catch_up(integer) IS
+'evaluates again what changes of the map, of staff, or a pause left stale, a batch of patients a transaction';
+
+CREATE FUNCTION workflow_track.begin_rebuild() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	horizon timestamptz := coalesce((SELECT d.horizon FROM workflow_track.detection_state d), '-infinity');
+BEGIN
+	LOCK TABLE workflow_track.handoff_hourly, workflow_track.handoff_total IN SHARE ROW EXCLUSIVE MODE;
+	TRUNCATE workflow_track.handoff_state, workflow_track.handoff_delta, workflow_track.handoff_total;
+	DELETE FROM workflow_track.handoff_hourly WHERE hour >= horizon;
+	INSERT INTO workflow_track.handoff_total (is_test, basis, facility, from_role, to_role, from_system, to_system, histogram)
+		SELECT is_test, basis, facility, from_role, to_role, from_system, to_system, workflow_track.merge(histogram)
+		FROM workflow_track.handoff_hourly GROUP BY 1, 2, 3, 4, 5, 6, 7;
+	INSERT INTO workflow_track.patient_merge (patient_id, merged_id, event_id)
+		SELECT patient_id, subject, event_id FROM workflow_track.event
+		WHERE kind = 'patient.merged' AND btrim(subject) <> '' AND subject <> patient_id
+		ON CONFLICT DO NOTHING;
+	INSERT INTO workflow_track.encounter_merge (patient_id, encounter_id, merged_id, event_id)
+		SELECT patient_id, encounter_id, subject, event_id FROM workflow_track.event
+		WHERE kind = 'encounter.merged' AND subject IS NOT NULL AND encounter_id IS NOT NULL
+		ON CONFLICT DO NOTHING;
+	DELETE FROM workflow_track.stale_mark;
+	INSERT INTO workflow_track.stale_patient (patient_id, first_at)
+		SELECT patient_id, min(first_at) FROM (
+			SELECT patient_id, min(occurred_at) AS first_at FROM workflow_track.event GROUP BY patient_id
+			UNION ALL SELECT patient_id, NULL FROM workflow_track.patient_state
+			UNION ALL SELECT DISTINCT patient_id, NULL::timestamptz FROM workflow_track.loop_state
+			UNION ALL SELECT DISTINCT patient_id, NULL::timestamptz FROM workflow_track.duplicate_state
+			UNION ALL SELECT DISTINCT patient_id, NULL::timestamptz FROM workflow_track.misrouted_state) known
+		GROUP BY patient_id
+		ON CONFLICT (patient_id) DO UPDATE SET first_at = excluded.first_at;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.begin_rebuild() IS
+'first part of rebuild(): empties the rollups of handoffs and marks every patient as stale';
+
+CREATE PROCEDURE workflow_track.rebuild(batch integer DEFAULT 500)
+LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM workflow_track.refuse_while_paused();
+	PERFORM workflow_track.wait_for_detection();
+	PERFORM workflow_track.begin_rebuild();
+	COMMIT;
+	CALL workflow_track.catch_up(batch);
+	PERFORM workflow_track.fold_handoffs();
+END
+$$;
+COMMENT ON PROCEDURE workflow_track.rebuild(integer) IS
+'evaluates every patient from nothing, a batch a transaction; the fast way after a backfill';
+
+CREATE FUNCTION workflow_track.pause_detection() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	LOCK TABLE workflow_track.stale_patient IN EXCLUSIVE MODE;
+	UPDATE workflow_track.detection_state SET paused = true, since = now() WHERE NOT paused;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.pause_detection() IS
+'stops detection for a backfill: patients recorded meanwhile are marked as stale; shown in health';
+
+CREATE FUNCTION workflow_track.resume_detection() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	UPDATE workflow_track.detection_state SET paused = false, since = now() WHERE paused;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.resume_detection() IS
+'ends a pause; CALL catch_up() or rebuild() then evaluates what was recorded meanwhile';
+
+CREATE FUNCTION workflow_track.fold_handoffs() RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	folded bigint;
+BEGIN
+	LOCK TABLE workflow_track.handoff_hourly, workflow_track.handoff_total IN SHARE ROW EXCLUSIVE MODE;
+	WITH delta AS (DELETE FROM workflow_track.handoff_delta RETURNING *),
+	hourly AS (
+		SELECT hour, is_test, basis, facility, from_role, to_role, from_system, to_system,
+			workflow_track.merge(histogram) AS histogram, count(*) AS n
+		FROM delta GROUP BY 1, 2, 3, 4, 5, 6, 7, 8),
+	total AS (
+		SELECT is_test, basis, facility, from_role, to_role, from_system, to_system, workflow_track.merge(histogram) AS histogram
+		FROM hourly GROUP BY 1, 2, 3, 4, 5, 6, 7),
+	write_hourly AS (
+		INSERT INTO workflow_track.handoff_hourly AS h (hour, is_test, basis, facility, from_role, to_role, from_system, to_system, histogram)
+			SELECT hour, is_test, basis, facility, from_role, to_role, from_system, to_system, histogram FROM hourly
+		ON CONFLICT (hour, is_test, basis, facility, from_role, to_role, from_system, to_system)
+			DO UPDATE SET histogram = h.histogram OPERATOR(workflow_track.+) excluded.histogram),
+	write_total AS (
+		INSERT INTO workflow_track.handoff_total AS t (is_test, basis, facility, from_role, to_role, from_system, to_system, histogram)
+			SELECT * FROM total
+		ON CONFLICT (is_test, basis, facility, from_role, to_role, from_system, to_system)
+			DO UPDATE SET histogram = t.histogram OPERATOR(workflow_track.+) excluded.histogram)
+	SELECT coalesce(sum(n), 0) INTO folded FROM hourly;
+	RETURN folded;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.fold_handoffs() IS
+'adds the deltas of handoffs to their rollups; returns how many there were';
+
+CREATE FUNCTION workflow_track.maintain() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM workflow_track.ensure_partitions(now(), now() + interval '24 months');
+	PERFORM workflow_track.fold_handoffs();
+	-- Autovacuum never analyzes a partitioned table.
+	IF NOT EXISTS (SELECT FROM pg_stat_all_tables t
+			WHERE t.schemaname = 'workflow_track' AND t.relname = 'event' AND t.last_analyze > now() - interval '1 day') THEN
+		ANALYZE workflow_track.event;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.maintain() IS
+'makes the months of the next 24, folds deltas into rollups and analyzes event once a day; to be run every hour';
+
+CREATE FUNCTION workflow_track.drop_before(horizon timestamptz, force boolean DEFAULT false) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+	month_start timestamptz := date_trunc('month', horizon);
+	unsettled bigint;
+	month record;
+	touched record;
+BEGIN
+	IF horizon IS NULL OR horizon > now() THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'the horizon of retention must be in the past';
+	END IF;
+	PERFORM workflow_track.refuse_while_paused();
+	LOCK TABLE workflow_track.event IN ACCESS EXCLUSIVE MODE;
+	SELECT count(*) INTO unsettled FROM workflow_track.loop_state l
+		WHERE l.opened_at < month_start AND l.settled_at > now();
+	IF unsettled > 0 AND NOT force THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('%s loops that were opened before %s are open or overdue', unsettled, month_start),
+			HINT = 'View workflow_track.overdue_loop shows the overdue ones; force drops them with their events.';
+	END IF;
+	SELECT array_agg(s.patient_id) AS ids, array_agg('infinity'::timestamptz) AS times, array_agg(s.linked) AS links
+		INTO touched FROM workflow_track.patient_state s WHERE s.first_at < month_start;
+	FOR month IN SELECT * FROM workflow_track.months() m WHERE m.upper_bound <= month_start LOOP
+		IF month.lower_bound IS NULL THEN
+			TRUNCATE workflow_track.event_before;
+		ELSE
+			EXECUTE format('DROP TABLE workflow_track.%I', month.partition_name);
+		END IF;
+	END LOOP;
+	DELETE FROM workflow_track.loop_state WHERE opened_at < month_start;
+	DELETE FROM workflow_track.duplicate_state WHERE duplicate_at < month_start;
+	DELETE FROM workflow_track.misrouted_state WHERE occurred_at < month_start;
+	UPDATE workflow_track.detection_state d SET horizon = greatest(d.horizon, month_start);
+	IF touched.ids IS NOT NULL THEN
+		PERFORM workflow_track.touch_patients(touched.ids, touched.times, touched.links, true);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.drop_before(timestamptz, boolean) IS
+'drops the whole months before a moment with what was found in them; refuses while loops of theirs are open or overdue, unless forced; rollups stay';
