@@ -122,8 +122,3 @@ def define(document: dict[str, Any]) -> str:
 
 def transaction(script: str) -> str:
     return f"BEGIN;\n{script}COMMIT;\n"
-
-
-def plain_json(cell: Cell) -> Cell:
-    """JSON in one way of writing it."""
-    return None if cell is None else json.dumps(json.loads(cell), sort_keys=True)
