@@ -1,0 +1,98 @@
+"""Compares the reports of a database with those of the oracle."""
+
+from __future__ import annotations
+
+import json
+from typing import Iterable
+
+import psql
+import table
+from feed import Feed
+from reports import AGREES, CONSISTENCY, EVENTS, LATENCIES, REPORTS
+from table import Cell, Row
+
+
+def installed() -> set[str]:
+    """The names of the extension's functions and relations."""
+    return set(psql.run(psql.TEMPLATE, """
+        SELECT relname FROM pg_class WHERE relnamespace = 'workflow_track'::regnamespace
+        UNION SELECT proname FROM pg_proc WHERE pronamespace = 'workflow_track'::regnamespace;\n""").split())
+
+
+class Comparison:
+    """What each report must hold for one feed."""
+
+    def __init__(self, feed: Feed, have: set[str]):
+        self.expected: dict[str, tuple[Row, list[Row]]] = {}
+        self.script = ""
+        self._add("event", (*feed.columns, AGREES), _plain(feed.columns, feed.live()),
+                  EVENTS.query(feed.columns, feed.as_of))
+        for report in REPORTS:
+            if not report.optional or report.optional in have:
+                header, rows = table.read(feed.truth / f"{report.truth}.csv")
+                rows = [row for row in rows if report.wanted(dict(zip(header, row)))]
+                self._add(report.name, (*header, AGREES), rows, report.query(header, feed.as_of))
+        if "check_consistency" in have:
+            self._add("check_consistency", ("difference", AGREES), [], CONSISTENCY)
+        self.reach = _reach(*self.expected["handoff"])
+
+    def _add(self, name: str, columns: Row, rows: Iterable[Row], query: str) -> None:
+        self.expected[name] = columns, [(*row, None) for row in rows]
+        self.script += f"\\echo ## {name}\n{query}"
+
+    def differences(self, database: str) -> list[str]:
+        """What a database reports otherwise, as lines to print."""
+        lines: list[str] = []
+        sections = _sections(psql.run(database, self.script))
+        for name, (columns, expected) in self.expected.items():
+            found = list(table.parse(sections[name]))
+            if name == "event":
+                found = _plain(columns, found)
+            elif name in ("handoff_latency", "handoff_latency_hourly"):
+                found = self._settled(columns, expected, found)
+            more = table.differences(columns, expected, found)
+            lines += [f"{name}: {more[0]}", *more[1:]] if more else []
+        return lines
+
+    def _settled(self, columns: Row, expected: list[Row], found: list[Row]) -> list[Row]:
+        """Rows of latencies; each that is near enough is given as it is expected."""
+        mean = columns.index("mean")
+        wanted = {row[:mean]: row for row in expected}
+
+        def settled(name: Cell, exact: Cell, row: Row, cell: Cell) -> Cell:
+            if exact is None or cell is None or name not in LATENCIES:
+                return cell
+            reach = self.reach.get(row[:6], abs(float(exact)))
+            # half microseconds of a mean may be rounded either way
+            near = 1.5e-6 if name == "mean" else reach / 100 + 1.5e-6
+            return exact if abs(float(cell) - float(exact)) <= near else cell
+
+        return [tuple(settled(name, exact, row, cell)
+                      for name, exact, cell in zip(columns, wanted.get(row[:mean], row), row)) for row in found]
+
+
+def _reach(columns: Row, handoffs: list[Row]) -> dict[Row, float]:
+    """The greatest latency, either way, of groups in which some are below 0.
+
+    A quantile between one below and one above may be off by 1 % of those two, which is more than 1 % of itself.
+    """
+    groups: dict[Row, list[float]] = {}
+    by = [columns.index(name) for name in ("basis", "to_facility", "from_role", "to_role", "from_system", "to_system")]
+    for row in handoffs:
+        groups.setdefault(tuple(row[n] for n in by), []).append(float(row[columns.index("latency")] or 0))
+    return {key: max(map(abs, latencies)) for key, latencies in groups.items() if min(latencies) < 0}
+
+
+def _sections(text: str) -> dict[str, str]:
+    parts = (part.partition("\n") for part in ("\n" + text).split("\n## ")[1:])
+    return {name: rows for name, _, rows in parts}
+
+
+def _plain(columns: Row, rows: list[Row]) -> list[Row]:
+    """Rows of events with their detail written in one way."""
+    at = columns.index("detail")
+    return [(*row[:at], _json(row[at]), *row[at + 1:]) for row in rows]
+
+
+def _json(cell: Cell) -> Cell:
+    return None if cell is None else json.dumps(json.loads(cell), sort_keys=True)

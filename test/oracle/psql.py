@@ -1,0 +1,90 @@
+"""Throwaway databases, and scripts run in them by psql."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import count
+from typing import Iterator, Sequence
+
+PREFIX = f"wt_oracle_{os.getpid()}"
+TEMPLATE = f"{PREFIX}_template"
+SERIALIZATION_FAILURE = "40001"
+ATTEMPTS = 200
+
+# Nothing may depend on the time zone of a session, so let it be one that has summer time.
+ENVIRONMENT = {**os.environ, "PGTZ": "America/Chicago", "PGCLIENTENCODING": "UTF8", "PGDATABASE": "postgres",
+               "PGOPTIONS": "-c client_min_messages=warning"}
+
+_number = count(1)
+
+
+class Failed(Exception):
+    """psql stopped at an error."""
+
+
+def _psql(database: str, script: str) -> subprocess.CompletedProcess[str]:
+    command = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose", "-d", database, "-f", "-"]
+    return subprocess.run(command, input=script, text=True, encoding="utf-8", capture_output=True, env=ENVIRONMENT)
+
+
+def run(database: str, script: str) -> str:
+    """Runs a script and gives what it prints."""
+    result = _psql(database, script)
+    if result.returncode != 0:
+        raise Failed(result.stderr.strip())
+    return result.stdout
+
+
+def run_session(database: str, transactions: Sequence[str], settings: str = "") -> None:
+    """Runs transactions in one session; as clients must, in a new one again from one that could not be serialized."""
+    for _ in range(ATTEMPTS):
+        result = _psql(database, settings + "".join(f"{t}\\echo done\n" for t in transactions))
+        if result.returncode == 0:
+            return
+        if f"ERROR:  {SERIALIZATION_FAILURE}:" not in result.stderr:
+            raise Failed(result.stderr.strip())
+        transactions = transactions[result.stdout.splitlines().count("done"):]
+    raise Failed(f"not serialized in {ATTEMPTS} attempts: {result.stderr.strip()}")
+
+
+def run_sessions(database: str, sessions: Sequence[Sequence[str]]) -> None:
+    """Runs several sessions at once, each at an isolation level of its own."""
+    levels = ("read committed", "read committed", "repeatable read", "serializable")
+    settings = [f"SET default_transaction_isolation = '{levels[n % len(levels)]}';\n" for n in range(len(sessions))]
+    with ThreadPoolExecutor(len(sessions)) as threads:
+        for done in [threads.submit(run_session, database, *work) for work in zip(sessions, settings)]:
+            done.result()
+
+
+@contextmanager
+def template() -> Iterator[None]:
+    """With the database that others are copied from: the extension, its tables, and no workflow."""
+    run("postgres", f"CREATE DATABASE {TEMPLATE} TEMPLATE template0 ENCODING 'UTF8';\n")
+    try:
+        run(TEMPLATE, """CREATE EXTENSION workflow_track;
+            SELECT workflow_track.setup();
+            SELECT workflow_track.set_workflow_state('default', 1, 'retired');\n""")
+        yield
+    finally:
+        drop(TEMPLATE)
+
+
+@contextmanager
+def database(keep: bool = False) -> Iterator[str]:
+    """A new copy of the template, dropped in the end or kept."""
+    name = f"{PREFIX}_{next(_number)}"
+    run("postgres", f"CREATE DATABASE {name} TEMPLATE {TEMPLATE};\n")
+    try:
+        yield name
+    finally:
+        if not keep:
+            run(name, "SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts"
+                      " WHERE database = current_database() \\gexec\n")
+            drop(name)
+
+
+def drop(name: str) -> None:
+    run("postgres", f"DROP DATABASE IF EXISTS {name};\n")
