@@ -138,6 +138,8 @@ child_stop() {
 # Stops all that runs in the copy and removes it.
 tree_remove() {
 	local pidfile
+
+	trap '' HUP INT TERM
 	child_stop
 	[ -n "${WT_TREE:-}" ] || return 0
 	find "$WT_TREE" -name postmaster.pid | while read -r pidfile; do
