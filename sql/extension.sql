@@ -7,12 +7,13 @@ SELECT DISTINCT identity.schema
        CROSS JOIN LATERAL pg_identify_object(member.classid, member.objid, 0) AS identity
  WHERE member.refclassid = 'pg_extension'::regclass AND member.deptype = 'e' AND identity.schema IS NOT NULL;
 
--- Nothing in it lacks a comment.
+-- Nothing in it lacks a comment (array types, which some servers count as members, have none).
 SELECT pg_describe_object(member.classid, member.objid, 0) AS without_comment
   FROM pg_depend AS member
        JOIN pg_extension AS extension ON extension.oid = member.refobjid AND extension.extname = 'workflow_track'
  WHERE member.refclassid = 'pg_extension'::regclass AND member.deptype = 'e'
    AND obj_description(member.objid, member.classid::regclass::name) IS NULL
+   AND NOT EXISTS (SELECT FROM pg_type WHERE oid = member.objid AND typcategory = 'A')
  ORDER BY 1;
 
 -- PUBLIC may call none of its functions, nor look into the schema.

@@ -71,7 +71,7 @@ tree_make() {
 		for program in "$bin"/{postgres,initdb,psql,pgbench,createdb,dropdb,createuser,dropuser,vacuumdb} "$bin"/pg_*; do
 			[ ! -x "$program" ] || cp -a "$program" "$WT_BIN/"
 		done
-		find "$lib" -maxdepth 1 -type f -name '*.so*' -exec cp -a {} "$WT_TREE$lib/" \;
+		find "$lib" -maxdepth 1 -type f \( -name '*.so*' -o -name llvmjit_types.bc \) -exec cp -a {} "$WT_TREE$lib/" \;
 		ln -sfn "$WT_PGXS" "$WT_TREE$lib/pgxs"
 		cp -a "$share/." "$WT_TREE$share/"
 		ln -sfn "$include" "$WT_TREE$include"
