@@ -2,10 +2,9 @@
 # at work and `make check` tests it, both in a throwaway server.
 
 PG_CONFIG ?= pg_config
-export PG_CONFIG
 
-all install uninstall installcheck clean:
-	@command -v $(PG_CONFIG) >/dev/null || { echo "no pg_config: install PostgreSQL's server headers, or name it with PG_CONFIG=" >&2; exit 1; }
+all install uninstall clean:
+	@command -v $(PG_CONFIG) >/dev/null || { echo "no pg_config: run scripts/bootstrap demo, or name it with PG_CONFIG=" >&2; exit 1; }
 	+@$(MAKE) --no-print-directory -f pgxs.mk $@
 
 demo:
@@ -20,4 +19,4 @@ check-long:
 bench:
 	@test/bench/bench
 
-.PHONY: all install uninstall installcheck clean demo check check-long bench
+.PHONY: all install uninstall clean demo check check-long bench
