@@ -38,14 +38,14 @@ struct Node;
 #define WtUpdateIndexes TU_UpdateIndexes
 #define WT_UPDATE_NO_INDEX TU_None
 #define WT_UPDATE_ALL_INDEXES TU_All
-#define wt_insert_index_tuples(result, slot, estate, update, which) \
-	ExecInsertIndexTuples(result, slot, estate, update, false, NULL, NIL, (which) == TU_Summarizing)
+#define wt_insert_index_tuples(result, slot, estate, which) \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, (which) == TU_Summarizing)
 #else
 #define WtUpdateIndexes bool
 #define WT_UPDATE_NO_INDEX false
 #define WT_UPDATE_ALL_INDEXES true
-#define wt_insert_index_tuples(result, slot, estate, update, which) \
-	ExecInsertIndexTuples(result, slot, estate, update, false, NULL, NIL)
+#define wt_insert_index_tuples(result, slot, estate, which) \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
 #endif
 
 #endif							/* WT_COMPAT_H */

@@ -291,6 +291,7 @@ extern Handoff *find_handoffs(Patient *p, const Rules *rules, int *nhandoffs);
 typedef struct Loader Loader;
 
 extern Loader *loader_begin(Snapshot snapshot);
+extern const Rules *loader_rules(const Loader *loader);
 extern List *loader_linked_ids(Loader *loader, List *ids);
 extern List *loader_parts(Loader *loader, List *ids);
 extern Patient *loader_patient(Loader *loader, List *ids, TimestampTz since, bool linked);

@@ -142,7 +142,7 @@ keep_texts(Event *e)
 
 /* The kind by its name; of one that event_kind no longer has, a stand-in. */
 static const Kind *
-kind_of(Str name)
+kind_of(const Rules *rules, Str name)
 {
 	const Kind *known = rules_kind(name);
 	Kind	   *kind;
@@ -154,14 +154,14 @@ kind_of(Str name)
 	copy = pnstrdup(name.data, name.len);
 	kind->name.data = copy;
 	kind->name.len = name.len;
-	kind->id = rules_current()->nkinds;
+	kind->id = rules->nkinds;
 	kind->counts_as_work = true;
 	return kind;
 }
 
 /* Reads a row of event into memory of its own. */
 void
-event_read(Event *e, const Datum *values, const bool *nulls)
+event_read(Event *e, const Rules *rules, const Datum *values, const bool *nulls)
 {
 	memset(e, 0, sizeof(Event));
 	e->event_id = DatumGetInt64(values[EV_EVENT_ID]);
@@ -169,7 +169,7 @@ event_read(Event *e, const Datum *values, const bool *nulls)
 	e->sequence = DatumGetInt32(values[EV_SOURCE_SEQUENCE]);
 	e->end = end_of_time(e->at, enum_rank(DatumGetObjectId(values[EV_TIME_PRECISION]), "time_precision",
 										  precision_oids, precision_labels, NPRECISIONS));
-	e->kind = kind_of(column_str(values, nulls, EV_KIND));
+	e->kind = kind_of(rules, column_str(values, nulls, EV_KIND));
 	e->facility = column_str(values, nulls, EV_FACILITY);
 	e->patient = column_str(values, nulls, EV_PATIENT_ID);
 	e->encounter = column_str(values, nulls, EV_ENCOUNTER_ID);

@@ -52,7 +52,8 @@ struct HandoffStore
 	Table		delta;
 	Snapshot	snapshot;
 	bool		rebase;			/* leaves the rollups as they are */
-	MemoryContext context;		/* of cells */
+	MemoryContext context;		/* of tables */
+	MemoryContext cells_context;
 	Cell	   *cells;			/* open addressing */
 	uint32		mask;
 	int			ncells;
@@ -66,10 +67,10 @@ static const char *const basis_names[] = {"explicit", "thread", "implied"};
 static void
 reset_cells(HandoffStore *store)
 {
-	MemoryContextReset(store->context);
+	MemoryContextReset(store->cells_context);
 	store->mask = 255;
 	store->ncells = 0;
-	store->cells = MemoryContextAllocZero(store->context, sizeof(Cell) * (store->mask + 1));
+	store->cells = MemoryContextAllocZero(store->cells_context, sizeof(Cell) * (store->mask + 1));
 }
 
 /* Begins to keep handoffs; where rebase is set, the rollups stay as they are. */
@@ -78,9 +79,10 @@ handoff_store_begin(Snapshot snapshot, bool rebase)
 {
 	HandoffStore *store = palloc0(sizeof(HandoffStore));
 
+	store->context = CurrentMemoryContext;
 	store->snapshot = snapshot;
 	store->rebase = rebase;
-	store->context = AllocSetContextCreate(CurrentMemoryContext, "workflow_track handoffs",
+	store->cells_context = AllocSetContextCreate(CurrentMemoryContext, "workflow_track handoffs",
 										   ALLOCSET_DEFAULT_SIZES);
 	reset_cells(store);
 	return store;
@@ -106,7 +108,7 @@ grow_cells(HandoffStore *store)
 	uint32		old_mask = store->mask;
 
 	store->mask = store->mask * 2 + 1;
-	store->cells = MemoryContextAllocExtended(store->context, sizeof(Cell) * ((Size) store->mask + 1),
+	store->cells = MemoryContextAllocExtended(store->cells_context, sizeof(Cell) * ((Size) store->mask + 1),
 											  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for (uint32 i = 0; i <= old_mask; i++)
 		if (old[i].sketch != NULL)
@@ -129,12 +131,12 @@ count_sample(HandoffStore *store, int64 hour, Str group, int64 latency, int sign
 			grow_cells(store);
 			cell = cell_slot(store, hour, group);
 		}
-		copy = MemoryContextAlloc(store->context, group.len + 1);
+		copy = MemoryContextAlloc(store->cells_context, group.len + 1);
 		memcpy(copy, group.data, group.len);
 		cell->hour = hour;
 		cell->group.data = copy;
 		cell->group.len = group.len;
-		cell->sketch = latency_sketch_create(store->context);
+		cell->sketch = latency_sketch_create(store->cells_context);
 		store->ncells++;
 	}
 	latency_sketch_add(cell->sketch, latency, sign);
@@ -204,6 +206,8 @@ typedef struct Groups
 static int
 group_number(Groups *groups, Str group, bool *is_new)
 {
+	char	   *copy;
+
 	for (int i = groups->n - 1; i >= 0; i--)
 		if (str_equal(groups->groups[i], group))
 		{
@@ -216,7 +220,9 @@ group_number(Groups *groups, Str group, bool *is_new)
 		groups->groups = groups->groups == NULL ? palloc(sizeof(Str) * groups->size)
 			: repalloc(groups->groups, sizeof(Str) * groups->size);
 	}
-	groups->groups[groups->n].data = pnstrdup(group.data, group.len);
+	copy = palloc(group.len);	/* which holds zero bytes */
+	memcpy(copy, group.data, group.len);
+	groups->groups[groups->n].data = copy;
 	groups->groups[groups->n].len = group.len;
 	*is_new = true;
 	return groups->n++;
@@ -288,7 +294,7 @@ state_table(HandoffStore *store)
 {
 	if (store->state.rel == NULL)
 	{
-		table_by_name(&store->state, "handoff_state", store->snapshot, RowExclusiveLock);
+		table_by_name(&store->state, store->context, "handoff_state", store->snapshot, RowExclusiveLock);
 		table_use_index(&store->state, HS_PATIENT_ID + 1, 0);
 	}
 	return &store->state;
@@ -308,7 +314,7 @@ write_cells(HandoffStore *store)
 		if (cell->sketch == NULL || latency_sketch_is_empty(cell->sketch))
 			continue;
 		if (store->delta.rel == NULL)
-			table_by_name(&store->delta, "handoff_delta", store->snapshot, RowExclusiveLock);
+			table_by_name(&store->delta, store->context, "handoff_delta", store->snapshot, RowExclusiveLock);
 		at = cell->group.data;
 		values[HD_HOUR] = TimestampTzGetDatum(cell->hour * USECS_PER_HOUR);
 		values[HD_BASIS] = CStringGetTextDatum(basis_names[(int) *at++]);
@@ -391,5 +397,5 @@ handoff_store_end(HandoffStore *store)
 	write_cells(store);
 	table_done(&store->state);
 	table_done(&store->delta);
-	MemoryContextDelete(store->context);
+	MemoryContextDelete(store->cells_context);
 }

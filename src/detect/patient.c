@@ -31,7 +31,9 @@ typedef struct Month
 
 struct Loader
 {
+	MemoryContext context;
 	Snapshot	snapshot;
+	const Rules *rules;
 	TimestampTz horizon;		/* no event is later */
 	int			nmonths;
 	Month	   *months;			/* in order of time */
@@ -96,7 +98,7 @@ open_month(Loader *loader, Month *month)
 {
 	if (month->table.rel == NULL)
 	{
-		table_by_oid(&month->table, month->relid, loader->snapshot, AccessShareLock);
+		table_by_oid(&month->table, loader->context, month->relid, loader->snapshot, AccessShareLock);
 		check_columns(month->table.rel);
 		table_use_index(&month->table, EV_PATIENT_ID + 1, EV_OCCURRED_AT + 1);
 	}
@@ -105,17 +107,29 @@ open_month(Loader *loader, Month *month)
 
 /* --- the loader ------------------------------------------------------------ */
 
-/* Begins to load patients under a snapshot. */
+/*
+ * Begins to load patients under a snapshot, by the rules and the staff of now:
+ * these must not be asked for anew before loader_end().
+ */
 Loader *
 loader_begin(Snapshot snapshot)
 {
 	Loader	   *loader = palloc0(sizeof(Loader));
 
 	staff_current();
+	loader->rules = rules_current();
+	loader->context = CurrentMemoryContext;
 	loader->snapshot = snapshot;
 	loader->horizon = GetCurrentTimestamp() + 3 * USECS_PER_DAY;
 	list_months(loader);
 	return loader;
+}
+
+/* The rules that the patients are loaded for. */
+const Rules *
+loader_rules(const Loader *loader)
+{
+	return loader->rules;
 }
 
 /* Opens a table of links by an index on one of its columns. */
@@ -124,7 +138,7 @@ link_table(Loader *loader, Table *table, const char *name, AttrNumber column)
 {
 	if (table->rel == NULL)
 	{
-		table_by_name(table, name, loader->snapshot, AccessShareLock);
+		table_by_name(table, loader->context, name, loader->snapshot, AccessShareLock);
 		table_use_index(table, column, 0);
 	}
 	return table;
@@ -345,7 +359,7 @@ load_month(Loader *loader, Patient *p, int *size, Month *month, Str id, Timestam
 				: repalloc_huge(p->events, sizeof(Event) * *size);
 		}
 		slot_getallattrs(table->slot);
-		event_read(&p->events[p->nevents++], table->slot->tts_values, table->slot->tts_isnull);
+		event_read(&p->events[p->nevents++], loader->rules, table->slot->tts_values, table->slot->tts_isnull);
 	}
 }
 
@@ -379,9 +393,9 @@ sort_events(Patient *p)
 
 /* Lists the events by kind, in canonical order. */
 static void
-index_kinds(Patient *p)
+index_kinds(Patient *p, const Rules *rules)
 {
-	int			nkinds = rules_current()->nkinds + 1;
+	int			nkinds = rules->nkinds + 1;
 	int		   *next = palloc0(sizeof(int) * (nkinds + 1));
 
 	p->kind_start = palloc0(sizeof(int) * (nkinds + 1));
@@ -464,6 +478,6 @@ loader_patient(Loader *loader, List *ids, TimestampTz since, bool linked)
 	for (int i = 0; i < p->nevents; i++)
 		p->longest_imprecision = Max(p->longest_imprecision, p->events[i].end - p->events[i].at);
 	index_names(loader, p, linked);
-	index_kinds(p);
+	index_kinds(p, loader->rules);
 	return p;
 }

@@ -124,7 +124,7 @@ read_person(Str actor)
 	int			size = 0;
 	Table		table;
 
-	table_by_name(&table, "staff", snapshot, AccessShareLock);
+	table_by_name(&table, CurrentMemoryContext, "staff", snapshot, AccessShareLock);
 	table_use_index(&table, STAFF_ACTOR + 1, 0);
 	table_key_text(&table, actor);
 	table_find(&table, 1);

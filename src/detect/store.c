@@ -48,6 +48,7 @@ typedef struct StateTable
 
 struct Store
 {
+	MemoryContext context;
 	Snapshot	snapshot;
 	StateTable	loops;
 	StateTable	duplicates;
@@ -139,7 +140,7 @@ state_table(Store *store, StateTable *state)
 {
 	if (state->table.rel == NULL)
 	{
-		table_by_name(&state->table, state->name, store->snapshot, RowExclusiveLock);
+		table_by_name(&state->table, store->context, state->name, store->snapshot, RowExclusiveLock);
 		table_use_index(&state->table, state->patient_column + 1, 0);
 		if (RelationGetDescr(state->table.rel)->natts != state->ncolumns)
 			elog(ERROR, "table \"%s\" has %d columns, not %d", state->name,
@@ -361,6 +362,7 @@ store_begin(Snapshot snapshot, bool rebase)
 	DS_DUPLICATE_RULE_ID, DS_PATIENT_ID};
 	StateTable	misrouted = {"misrouted_state", MS_NCOLUMNS, MS_EVENT_ID, -1, MS_PATIENT_ID};
 
+	store->context = CurrentMemoryContext;
 	store->snapshot = snapshot;
 	store->loops = loops;
 	store->duplicates = duplicates;

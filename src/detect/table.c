@@ -45,21 +45,28 @@ table_oid(const char *name)
 	return relid;
 }
 
-/* Opens a table; the index to find rows by is chosen by table_use_index(). */
+/*
+ * Opens a table, in a context that must live until table_done(); the index to
+ * find rows by is chosen by table_use_index().
+ */
 void
-table_by_oid(Table *table, Oid relid, Snapshot snapshot, LOCKMODE mode)
+table_by_oid(Table *table, MemoryContext context, Oid relid, Snapshot snapshot, LOCKMODE mode)
 {
+	MemoryContext old = MemoryContextSwitchTo(context);
+
 	memset(table, 0, sizeof(Table));
+	table->context = context;
 	table->rel = table_open(relid, mode);
 	table->snapshot = snapshot;
 	table->slot = table_slot_create(table->rel, NULL);
+	MemoryContextSwitchTo(old);
 }
 
 /* The same by name. */
 void
-table_by_name(Table *table, const char *name, Snapshot snapshot, LOCKMODE mode)
+table_by_name(Table *table, MemoryContext context, const char *name, Snapshot snapshot, LOCKMODE mode)
 {
-	table_by_oid(table, table_oid(name), snapshot, mode);
+	table_by_oid(table, context, table_oid(name), snapshot, mode);
 }
 
 /* Does an index serve look-ups by these columns (the second may be 0)? */
@@ -114,7 +121,12 @@ void
 table_find(Table *table, int nkeys)
 {
 	if (table->scan == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(table->context);
+
 		table->scan = index_beginscan(table->rel, table->index, table->snapshot, nkeys, 0);
+		MemoryContextSwitchTo(old);
+	}
 	index_rescan(table->scan, table->keys, nkeys, NULL, 0);
 }
 
@@ -129,21 +141,25 @@ table_next(Table *table)
 static void
 table_begin_writing(Table *table)
 {
+	MemoryContext old;
+
 	if (table->estate != NULL)
 		return;
+	old = MemoryContextSwitchTo(table->context);
 	table->estate = CreateExecutorState();
 	table->result = makeNode(ResultRelInfo);
 	InitResultRelInfo(table->result, table->rel, 1, NULL, 0);
 	ExecOpenIndices(table->result, false);
 	table->buffer = palloc0(sizeof(TupleTableSlot *) * BUFFERED_ROWS);
+	MemoryContextSwitchTo(old);
 }
 
 /* Adds the rows that a slot holds to the indexes. */
 static void
-table_index_row(Table *table, TupleTableSlot *slot, bool update, WtUpdateIndexes which)
+table_index_row(Table *table, TupleTableSlot *slot, WtUpdateIndexes which)
 {
 	if (table->result->ri_NumIndices > 0)
-		list_free(wt_insert_index_tuples(table->result, slot, table->estate, update, which));
+		list_free(wt_insert_index_tuples(table->result, slot, table->estate, which));
 	ResetPerTupleExprContext(table->estate);
 }
 
@@ -154,12 +170,17 @@ table_flush(Table *table)
 	if (table->nbuffered == 0)
 		return;
 	if (table->bulk == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(table->context);
+
 		table->bulk = GetBulkInsertState();
+		MemoryContextSwitchTo(old);
+	}
 	table_multi_insert(table->rel, table->buffer, table->nbuffered,
 					   GetCurrentCommandId(true), 0, table->bulk);
 	for (int i = 0; i < table->nbuffered; i++)
 	{
-		table_index_row(table, table->buffer[i], false, WT_UPDATE_ALL_INDEXES);
+		table_index_row(table, table->buffer[i], WT_UPDATE_ALL_INDEXES);
 		ExecClearTuple(table->buffer[i]);
 	}
 	table->nbuffered = 0;
@@ -209,7 +230,7 @@ table_update(Table *table, ItemPointer tid, const Datum *values, const bool *nul
 	slot->tts_tableOid = RelationGetRelid(table->rel);
 	simple_table_tuple_update(table->rel, &old, slot, table->snapshot, &which);
 	if (which != WT_UPDATE_NO_INDEX)
-		table_index_row(table, slot, true, which);
+		table_index_row(table, slot, which);
 	ExecDropSingleTupleTableSlot(slot);
 }
 

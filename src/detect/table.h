@@ -19,6 +19,7 @@
 
 typedef struct Table
 {
+	MemoryContext context;		/* of all that the table needs while it is open */
 	Relation	rel;
 	Relation	index;
 	Snapshot	snapshot;
@@ -36,8 +37,9 @@ typedef struct Table
 
 extern Oid	schema_oid(void);
 extern Oid	table_oid(const char *name);
-extern void table_by_oid(Table *table, Oid relid, Snapshot snapshot, LOCKMODE mode);
-extern void table_by_name(Table *table, const char *name, Snapshot snapshot, LOCKMODE mode);
+extern void table_by_oid(Table *table, MemoryContext context, Oid relid, Snapshot snapshot, LOCKMODE mode);
+extern void table_by_name(Table *table, MemoryContext context, const char *name, Snapshot snapshot,
+						  LOCKMODE mode);
 extern void table_use_index(Table *table, AttrNumber first, AttrNumber second);
 extern void table_key_text(Table *table, Str value);
 extern void table_find(Table *table, int nkeys);

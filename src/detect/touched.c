@@ -202,7 +202,7 @@ close_over_merges(Snapshot snapshot)
 	Table		table;
 	ListCell   *lc;
 
-	table_by_name(&table, "patient_state", snapshot, AccessShareLock);
+	table_by_name(&table, CurrentMemoryContext, "patient_state", snapshot, AccessShareLock);
 	table_use_index(&table, PS_PATIENT_ID + 1, 0);
 	foreach(lc, list)
 	{
@@ -298,7 +298,7 @@ keep_patient_state(Touched *t, Table *table)
 
 /* Evaluates one patient by its ids. */
 static void
-evaluate_part(Loader *loader, Store *store, List *ids, bool linked, const Rules *rules)
+evaluate_part(Loader *loader, Store *store, List *ids, bool linked)
 {
 	TimestampTz since = DT_NOEND;
 	bool		is_new = true;
@@ -313,7 +313,7 @@ evaluate_part(Loader *loader, Store *store, List *ids, bool linked, const Rules 
 		is_new &= !t->is_known;
 	}
 	p = loader_patient(loader, ids, since, linked);
-	store_patient(store, p, rules, is_new);
+	store_patient(store, p, loader_rules(loader), is_new);
 	foreach(lc, ids)
 		(*touched_slot(*(Str *) lfirst(lc)))->has_events = p->nevents > 0;
 }
@@ -322,7 +322,6 @@ evaluate_part(Loader *loader, Store *store, List *ids, bool linked, const Rules 
 static void
 evaluate_touched(Snapshot snapshot)
 {
-	const Rules *rules = rules_current();
 	Loader	   *loader = loader_begin(snapshot);
 	Store	   *store = store_begin(snapshot, rebasing);
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "workflow_track patient",
@@ -343,14 +342,14 @@ evaluate_touched(Snapshot snapshot)
 			continue;
 		old = MemoryContextSwitchTo(context);
 		if (!t->linked)
-			evaluate_part(loader, store, ids, false, rules);
+			evaluate_part(loader, store, ids, false);
 		else
 		{
 			ListCell   *part;
 
 			ids = loader_linked_ids(loader, list_make1(&t->patient));
 			foreach(part, loader_parts(loader, ids))
-				evaluate_part(loader, store, lfirst(part), true, rules);
+				evaluate_part(loader, store, lfirst(part), true);
 			foreach(id, ids)
 				(*touched_slot(*(Str *) lfirst(id)))->done = true;
 		}
@@ -361,7 +360,7 @@ evaluate_touched(Snapshot snapshot)
 	store_end(store);
 	MemoryContextDelete(context);
 
-	table_by_name(&patient_state, "patient_state", snapshot, RowExclusiveLock);
+	table_by_name(&patient_state, CurrentMemoryContext, "patient_state", snapshot, RowExclusiveLock);
 	table_use_index(&patient_state, PS_PATIENT_ID + 1, 0);
 	foreach(lc, list)
 	{
@@ -382,7 +381,7 @@ detection_is_paused(Snapshot snapshot)
 	bool		isnull;
 	bool		paused = false;
 
-	table_by_name(&table, "detection_state", snapshot, AccessShareLock);
+	table_by_name(&table, CurrentMemoryContext, "detection_state", snapshot, AccessShareLock);
 	scan = table_beginscan(table.rel, snapshot, 0, NULL);
 	if (table_scan_getnextslot(scan, ForwardScanDirection, table.slot))
 		paused = DatumGetBool(slot_getattr(table.slot, 1, &isnull));
@@ -400,9 +399,9 @@ mark_touched(Snapshot snapshot)
 	Table		patient_state;
 	Table		stale;
 
-	table_by_name(&patient_state, "patient_state", snapshot, RowExclusiveLock);
+	table_by_name(&patient_state, CurrentMemoryContext, "patient_state", snapshot, RowExclusiveLock);
 	table_use_index(&patient_state, PS_PATIENT_ID + 1, 0);
-	table_by_name(&stale, "stale_patient", snapshot, RowExclusiveLock);
+	table_by_name(&stale, CurrentMemoryContext, "stale_patient", snapshot, RowExclusiveLock);
 	table_use_index(&stale, 1, 0);
 	foreach(lc, list)
 	{
@@ -428,7 +427,7 @@ unmark_touched(Snapshot snapshot)
 	ListCell   *lc;
 	Table		stale;
 
-	table_by_name(&stale, "stale_patient", snapshot, RowExclusiveLock);
+	table_by_name(&stale, CurrentMemoryContext, "stale_patient", snapshot, RowExclusiveLock);
 	table_use_index(&stale, 1, 0);
 	foreach(lc, list)
 	{

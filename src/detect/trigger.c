@@ -104,7 +104,7 @@ keep_merge(const char *name, const Datum *values, const bool *nulls)
 {
 	Table		table;
 
-	table_by_name(&table, name, InvalidSnapshot, RowExclusiveLock);
+	table_by_name(&table, CurrentMemoryContext, name, InvalidSnapshot, RowExclusiveLock);
 	table_insert(&table, values, nulls);
 	table_done(&table);
 }
@@ -164,7 +164,7 @@ check_refusal(int64 event_id, Str patient, TimestampTz at)
 	{
 		loader = loader_begin(GetActiveSnapshot());
 		duplicates = find_duplicates(loader_patient(loader, list_make1(&patient), at - within, true),
-									 rules, &n);
+									 loader_rules(loader), &n);
 		refuse_duplicates(duplicates, n);
 		loader_end(loader);
 	}

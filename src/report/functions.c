@@ -110,12 +110,11 @@ patient_handoffs(PG_FUNCTION_ARGS)
 		fcinfo->flinfo->fn_extra = visible_to_user();
 		MemoryContextSwitchTo(old);
 	}
-	(void) rules_current();
 	loader = loader_begin(GetActiveSnapshot());
 	p = load_by_id(loader, id, PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_BOOL(2));
 	if (!p->is_test || show_test_patients)
 	{
-		handoffs = find_handoffs(p, rules_current(), &n);
+		handoffs = find_handoffs(p, loader_rules(loader), &n);
 		for (int i = 0; i < n; i++)
 			if (str_equal(handoffs[i].to->patient, id) &&
 				is_visible(fcinfo->flinfo->fn_extra, handoffs[i].to->facility))
@@ -163,7 +162,7 @@ count_coverage(HTAB *rows, const Coverage *c)
 
 /* Counts the events of a patient, by the first of the ids that are one. */
 static void
-count_patient(HTAB *rows, const Visible *visible, Loader *loader, const Rules *rules,
+count_patient(HTAB *rows, const Visible *visible, Loader *loader,
 			  Str id, TimestampTz first_at, bool linked, TimestampTz as_of)
 {
 	Patient    *p = load_by_id(loader, id, first_at, linked);
@@ -175,7 +174,7 @@ count_patient(HTAB *rows, const Visible *visible, Loader *loader, const Rules *r
 			return;
 	if (p->is_test && !visible->test_patients)
 		return;
-	coverage = find_coverage(p, rules, as_of, &n);
+	coverage = find_coverage(p, loader_rules(loader), as_of, &n);
 	for (int i = 0; i < n; i++)
 		if (is_visible(visible, coverage[i].event->facility))
 			count_coverage(rows, &coverage[i]);
@@ -214,7 +213,6 @@ coverage_counts(PG_FUNCTION_ARGS)
 	HASHCTL		ctl;
 	HTAB	   *rows;
 	const Visible *visible = visible_to_user();
-	const Rules *rules = rules_current();
 	Loader	   *loader;
 	Table		table;
 	TableScanDesc scan;
@@ -226,7 +224,7 @@ coverage_counts(PG_FUNCTION_ARGS)
 	ctl.hcxt = CurrentMemoryContext;
 	rows = hash_create("workflow_track coverage", 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	loader = loader_begin(GetActiveSnapshot());
-	table_by_name(&table, "patient_state", GetActiveSnapshot(), AccessShareLock);
+	table_by_name(&table, CurrentMemoryContext, "patient_state", GetActiveSnapshot(), AccessShareLock);
 	scan = table_beginscan(table.rel, GetActiveSnapshot(), 0, NULL);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, table.slot))
 	{
@@ -234,7 +232,7 @@ coverage_counts(PG_FUNCTION_ARGS)
 
 		CHECK_FOR_INTERRUPTS();
 		slot_getallattrs(table.slot);
-		count_patient(rows, visible, loader, rules,
+		count_patient(rows, visible, loader,
 					  str_of_datum(table.slot->tts_values[PS_PATIENT_ID]),
 					  DatumGetTimestampTz(table.slot->tts_values[PS_FIRST_AT]),
 					  DatumGetBool(table.slot->tts_values[PS_LINKED]), as_of);
