@@ -120,21 +120,24 @@ table_key_text(Table *table, Str value)
 void
 table_find(Table *table, int nkeys)
 {
-	if (table->scan == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(table->context);
+	MemoryContext old = MemoryContextSwitchTo(table->context);
 
+	if (table->scan == NULL)
 		table->scan = index_beginscan(table->rel, table->index, table->snapshot, nkeys, 0);
-		MemoryContextSwitchTo(old);
-	}
 	index_rescan(table->scan, table->keys, nkeys, NULL, 0);
+	MemoryContextSwitchTo(old);
 }
 
 /* Puts the next row into the slot; false when there is none. */
 bool
 table_next(Table *table)
 {
-	return index_getnext_slot(table->scan, ForwardScanDirection, table->slot);
+	/* the index keeps what it allocates here until the scan ends */
+	MemoryContext old = MemoryContextSwitchTo(table->context);
+	bool		found = index_getnext_slot(table->scan, ForwardScanDirection, table->slot);
+
+	MemoryContextSwitchTo(old);
+	return found;
 }
 
 /* Prepares for writing. */
