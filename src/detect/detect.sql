@@ -207,31 +207,33 @@ $$;
 COMMENT ON FUNCTION workflow_track.resume_detection() IS
 'ends a pause; CALL catch_up() or rebuild() then evaluates what was recorded meanwhile';
 
+CREATE FUNCTION workflow_track.every_unfolded_handoff(by_hour boolean)
+RETURNS TABLE (hour timestamptz, is_test boolean, basis text, facility text, from_role text, to_role text,
+	from_system text, to_system text, histogram workflow_track.latency_histogram)
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.every_unfolded_handoff(boolean) IS
+'what the rollups of handoffs do not hold yet, by group, or by hour and group';
+
 CREATE FUNCTION workflow_track.fold_handoffs() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	folded bigint;
 BEGIN
 	LOCK TABLE workflow_track.handoff_hourly, workflow_track.handoff_total IN SHARE ROW EXCLUSIVE MODE;
-	WITH delta AS (DELETE FROM workflow_track.handoff_delta RETURNING *),
-	hourly AS (
-		SELECT hour, is_test, basis, facility, from_role, to_role, from_system, to_system,
-			workflow_track.merge(histogram) AS histogram, count(*) AS n
-		FROM delta GROUP BY 1, 2, 3, 4, 5, 6, 7, 8),
-	total AS (
-		SELECT is_test, basis, facility, from_role, to_role, from_system, to_system, workflow_track.merge(histogram) AS histogram
-		FROM hourly GROUP BY 1, 2, 3, 4, 5, 6, 7),
+	WITH folded_rows AS (DELETE FROM workflow_track.handoff_delta RETURNING 1),
+	hourly AS MATERIALIZED (SELECT * FROM workflow_track.every_unfolded_handoff(true)),
 	write_hourly AS (
 		INSERT INTO workflow_track.handoff_hourly AS h (hour, is_test, basis, facility, from_role, to_role, from_system, to_system, histogram)
-			SELECT hour, is_test, basis, facility, from_role, to_role, from_system, to_system, histogram FROM hourly
+			SELECT * FROM hourly
 		ON CONFLICT (hour, is_test, basis, facility, from_role, to_role, from_system, to_system)
 			DO UPDATE SET histogram = h.histogram OPERATOR(workflow_track.+) excluded.histogram),
 	write_total AS (
 		INSERT INTO workflow_track.handoff_total AS t (is_test, basis, facility, from_role, to_role, from_system, to_system, histogram)
-			SELECT * FROM total
+			SELECT is_test, basis, facility, from_role, to_role, from_system, to_system, workflow_track.merge(histogram)
+			FROM hourly GROUP BY 1, 2, 3, 4, 5, 6, 7
 		ON CONFLICT (is_test, basis, facility, from_role, to_role, from_system, to_system)
 			DO UPDATE SET histogram = t.histogram OPERATOR(workflow_track.+) excluded.histogram)
-	SELECT coalesce(sum(n), 0) INTO folded FROM hourly;
+	SELECT count(*) INTO folded FROM folded_rows;
 	RETURN folded;
 END
 $$;

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "utils/array.h"
@@ -510,7 +511,8 @@ compile_rules(void)
 	kind_slots = NULL;
 	workflow_relid = table_oid("workflow");
 	event_kind_relid = table_oid("event_kind");
-	rules_valid = true;			/* until something changes, from here on */
+	/* until something changes, from here on; but a parallel query may read as of before */
+	rules_valid = !IsInParallelMode();
 
 	old = MemoryContextSwitchTo(rules_context);
 	PG_TRY();

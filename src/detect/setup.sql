@@ -119,6 +119,14 @@ BEGIN
 	COMMENT ON COLUMN workflow_track.handoff_state.contribution IS 'groups, hours and latencies, as detection encodes them';
 
 	CREATE TABLE IF NOT EXISTS workflow_track.handoff_delta (
+		removed bytea NOT NULL,
+		added bytea NOT NULL
+	);
+	COMMENT ON TABLE workflow_track.handoff_delta IS 'changes of the rollups of handoffs that maintain() has not folded in yet';
+	COMMENT ON COLUMN workflow_track.handoff_delta.removed IS 'contributions that are to be taken away, as in handoff_state';
+	COMMENT ON COLUMN workflow_track.handoff_delta.added IS 'contributions that are to be added';
+
+	CREATE TABLE IF NOT EXISTS workflow_track.handoff_hourly (
 		hour timestamptz NOT NULL,
 		is_test boolean NOT NULL,
 		basis text COLLATE "C" NOT NULL,
@@ -127,12 +135,7 @@ BEGIN
 		to_role text COLLATE "C",
 		from_system text COLLATE "C",
 		to_system text COLLATE "C",
-		histogram workflow_track.latency_histogram NOT NULL
-	);
-	COMMENT ON TABLE workflow_track.handoff_delta IS 'changes of the rollups of handoffs that maintain() has not folded in yet';
-
-	CREATE TABLE IF NOT EXISTS workflow_track.handoff_hourly (
-		LIKE workflow_track.handoff_delta,
+		histogram workflow_track.latency_histogram NOT NULL,
 		UNIQUE NULLS NOT DISTINCT (hour, is_test, basis, facility, from_role, to_role, from_system, to_system)
 	) WITH (fillfactor = 70);
 	COMMENT ON TABLE workflow_track.handoff_hourly IS 'latencies of handoffs by hour and group; view handoff_latency_hourly reads it';

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
@@ -80,7 +81,7 @@ staff_current(void)
 	people_mask = 1023;
 	people_count = 0;
 	people = MemoryContextAllocZero(staff_context, sizeof(PersonSlot) * (people_mask + 1));
-	staff_valid = true;
+	staff_valid = !IsInParallelMode();	/* an older snapshot may be read then */
 }
 
 /* A text column of the row in a slot, copied. */
@@ -120,7 +121,7 @@ static Person
 read_person(Str actor)
 {
 	Person		person = {0, NULL};
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Snapshot	snapshot = RegisterSnapshot(reference_snapshot());
 	int			size = 0;
 	Table		table;
 

@@ -41,6 +41,12 @@ enum MisroutedColumn
 
 extern void refuse_duplicates(const Duplicate *duplicates, int n);
 
+/* Columns of handoff_delta, in their order. */
+enum
+{
+	HD_REMOVED, HD_ADDED, HD_NCOLUMNS
+};
+
 /* Handoffs: their contribution to the rollups, by patient id. */
 typedef struct HandoffStore HandoffStore;
 

@@ -11,6 +11,7 @@
 #include "access/heapam.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
 #include "executor/executor.h"
@@ -268,12 +269,22 @@ table_done(Table *table)
 	memset(table, 0, sizeof(Table));
 }
 
-/* Reads every row of a small table under the latest snapshot. */
+/*
+ * The latest snapshot, for what backends keep a copy of.  A parallel query may
+ * take none; its own is as good for its own purposes.
+ */
+Snapshot
+reference_snapshot(void)
+{
+	return IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot();
+}
+
+/* Reads every row of a small table as it is now. */
 void
 table_read(const char *name, int ncolumns, const char *const *columns,
 		   RowReader reader, void *arg)
 {
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Snapshot	snapshot = RegisterSnapshot(reference_snapshot());
 	Relation	rel = table_open(table_oid(name), AccessShareLock);
 	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);

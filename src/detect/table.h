@@ -50,6 +50,8 @@ extern void table_update(Table *table, ItemPointer tid, const Datum *values, con
 extern void table_delete(Table *table, ItemPointer tid);
 extern void table_done(Table *table);
 
+extern Snapshot reference_snapshot(void);
+
 /* Rows of a small table, by names of columns. */
 typedef void (*RowReader) (void *arg, const Datum *values, const bool *nulls);
 extern void table_read(const char *name, int ncolumns, const char *const *columns,

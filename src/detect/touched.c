@@ -178,7 +178,14 @@ read_patient_state(Touched *t, Table *table)
 	t->linked |= t->was_linked;
 }
 
-/* The touched patients, in a list. */
+/* Order by patient id. */
+static int
+compare_touched(const ListCell *a, const ListCell *b)
+{
+	return str_compare(((Touched *) lfirst(a))->patient, ((Touched *) lfirst(b))->patient);
+}
+
+/* The touched patients, in a list that is ordered as the indexes are. */
 static List *
 list_touched(void)
 {
@@ -187,6 +194,7 @@ list_touched(void)
 	for (uint32 i = 0; i <= touched_mask; i++)
 		if (touched[i] != NULL)
 			list = lappend(list, touched[i]);
+	list_sort(list, compare_touched);
 	return list;
 }
 

@@ -27,6 +27,13 @@ LANGUAGE c STABLE STRICT PARALLEL RESTRICTED ROWS 60 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION workflow_track.patient_handoffs(text, timestamptz, boolean) IS
 'the handoffs that were taken under a patient id, of facilities that the caller sees; view handoff shows them';
 
+CREATE FUNCTION workflow_track.unfolded_handoffs(by_hour boolean)
+RETURNS TABLE (hour timestamptz, is_test boolean, basis text, facility text, from_role text, to_role text,
+	from_system text, to_system text, histogram workflow_track.latency_histogram)
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.unfolded_handoffs(boolean) IS
+'what the rollups of handoffs do not hold yet of facilities that the caller sees, by group, or by hour and group';
+
 CREATE FUNCTION workflow_track.coverage_counts(as_of timestamptz)
 RETURNS TABLE (expectation_id integer, facility text, openers bigint, closers bigint, unmatched_closers bigint)
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME';

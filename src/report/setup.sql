@@ -210,7 +210,7 @@ BEGIN
 			FROM (SELECT basis, facility, from_role, to_role, from_system, to_system, workflow_track.merge(histogram) AS histogram
 				FROM (SELECT is_test, basis, facility, from_role, to_role, from_system, to_system, histogram FROM workflow_track.handoff_total
 					UNION ALL
-					SELECT is_test, basis, facility, from_role, to_role, from_system, to_system, histogram FROM workflow_track.handoff_delta) kept
+					SELECT is_test, basis, facility, from_role, to_role, from_system, to_system, histogram FROM workflow_track.unfolded_handoffs(false)) kept
 				WHERE ((SELECT workflow_track.sees_all_facilities()) OR facility = ANY ((SELECT workflow_track.visible_facilities())::text[]))
 					AND (NOT is_test OR (SELECT workflow_track.test_patients_shown()))
 				GROUP BY basis, facility, from_role, to_role, from_system, to_system) g
@@ -224,7 +224,7 @@ BEGIN
 			workflow_track.quantile(histogram, 0.95) AS p95, workflow_track.quantile(histogram, 0.99) AS p99,
 			workflow_track.longest(histogram) AS longest, histogram
 		FROM (SELECT hour, basis, facility, from_role, to_role, from_system, to_system, workflow_track.merge(histogram) AS histogram
-			FROM (SELECT * FROM workflow_track.handoff_hourly UNION ALL SELECT * FROM workflow_track.handoff_delta) kept
+			FROM (SELECT * FROM workflow_track.handoff_hourly UNION ALL SELECT * FROM workflow_track.unfolded_handoffs(true)) kept
 			WHERE ((SELECT workflow_track.sees_all_facilities()) OR facility = ANY ((SELECT workflow_track.visible_facilities())::text[]))
 				AND (NOT is_test OR (SELECT workflow_track.test_patients_shown()))
 			GROUP BY hour, basis, facility, from_role, to_role, from_system, to_system) g
@@ -254,7 +254,7 @@ BEGIN
 	PERFORM workflow_track.setup_access();
 	GRANT EXECUTE ON FUNCTION workflow_track.sees_all_facilities(), workflow_track.visible_facilities(),
 		workflow_track.test_patients_shown(), workflow_track.is_active_actor(text, timestamptz),
-		workflow_track.patient_handoffs(text, timestamptz, boolean), workflow_track.coverage_counts(timestamptz)
+		workflow_track.patient_handoffs(text, timestamptz, boolean), workflow_track.unfolded_handoffs(boolean), workflow_track.coverage_counts(timestamptz)
 		TO workflow_track_admin, workflow_track_analyst;
 	PERFORM workflow_track.setup_loop_views();
 	PERFORM workflow_track.setup_finding_views();
