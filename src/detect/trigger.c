@@ -127,7 +127,7 @@ record_merge(TupleTableSlot *slot, Str patient, Str kind)
 		if (is_blank(subject) || str_equal(subject, patient))
 			return false;
 		keep_merge("patient_merge", values, nulls);
-		touch_patient(subject, DatumGetTimestampTz(slot->tts_values[EV_OCCURRED_AT]), true);
+		touch_patient(subject, DatumGetTimestampTz(slot->tts_values[EV_OCCURRED_AT]), TOUCH_LINK);
 		return true;
 	}
 	if (kind.len == 16 && memcmp(kind.data, "encounter.merged", 16) == 0 &&
@@ -187,7 +187,8 @@ event_recorded(PG_FUNCTION_ARGS)
 	check_event(slot, kind);
 	patient = str_of_datum(slot->tts_values[EV_PATIENT_ID]);
 	at = DatumGetTimestampTz(slot->tts_values[EV_OCCURRED_AT]);
-	touch_patient(patient, at, kind->is_merge && record_merge(slot, patient, kind->name));
+	touch_patient(patient, at, kind->is_merge && record_merge(slot, patient, kind->name) ? TOUCH_LINK :
+				  event_is_imprecise(slot->tts_values) ? TOUCH_WHOLE : TOUCH_EVENT);
 	if (kind->may_reject)
 		check_refusal(DatumGetInt64(slot->tts_values[EV_EVENT_ID]), patient, at);
 	return PointerGetDatum(NULL);
@@ -201,7 +202,7 @@ touch_row(TupleTableSlot *slot)
 	Datum		patient = slot_getattr(slot, 1, &isnull);
 
 	if (!isnull)
-		touch_patient(str_of_datum(patient), DT_NOEND, true);
+		touch_patient(str_of_datum(patient), DT_NOEND, TOUCH_LINK);
 }
 
 /* After a change of subject_alias, test_patient or retraction. */
@@ -261,7 +262,7 @@ touch_patients(PG_FUNCTION_ARGS)
 			continue;
 		touch_patient(str_of_datum(ids[i]),
 					  null_first_at[i] ? DT_NOEND : DatumGetTimestampTz(first_at[i]),
-					  !null_linked[i] && DatumGetBool(linked[i]));
+					  !null_linked[i] && DatumGetBool(linked[i]) ? TOUCH_LINK : TOUCH_WHOLE);
 	}
 	if (PG_GETARG_BOOL(3))
 		rebase_touched();
