@@ -56,6 +56,8 @@ SELECT count(*) AS lost FROM (TABLE pg_temp.latency EXCEPT TABLE handoff_latency
 CALL rebuild();
 SELECT hour, from_system, to_system, mean FROM (TABLE pg_temp.hourly EXCEPT TABLE handoff_latency_hourly) AS lost
 WHERE basis = 'implied' ORDER BY hour;
+DROP TABLE pg_temp.latency;
+CREATE TABLE pg_temp.latency AS SELECT * FROM handoff_latency;
 -- The merges are kept, and P1 and P2 are one patient still.
 SELECT record_event('data.entered', 'P1', 'EHR', '2024-02-01 03:00', code => 'local:X|wt', value => '80', entry_method => 'manual');
 SELECT * FROM findings WHERE what = 'duplicate';
@@ -63,11 +65,15 @@ SELECT * FROM findings WHERE what = 'duplicate';
 SELECT drop_before('2024-02-01');
 SELECT * FROM findings;
 
--- What was before the horizon can be recorded again.
-SELECT record_event('order.placed', 'P1', 'EHR', '2023-11-10 08:00', subject => 'O1'),
-	record_event('order.placed', 'P1', 'EHR', '2024-01-10 08:00', subject => 'O4');
+-- What was before the horizon can be recorded again, and does not change the rollups.
+SELECT record_event('order.placed', 'P1', 'EHR', '2023-11-10 08:00', subject => 'O1', encounter_id => 'V1'),
+	record_event('order.placed', 'P1', 'PMS', '2024-01-10 08:00', subject => 'O4', encounter_id => 'V1');
 SELECT tableoid::regclass AS partition, occurred_at FROM event WHERE occurred_at < '2024-02-01' ORDER BY occurred_at;
 SELECT subject, status FROM care_loop_at('2024-03-31') WHERE opened_at < '2024-02-01' ORDER BY opened_at;
+SELECT from_system, to_system, latency FROM handoff WHERE taken_at < '2024-02-01';
+CALL rebuild();
+CALL rebuild();
+SELECT hour, from_system, to_system, mean FROM (TABLE handoff_latency_hourly EXCEPT TABLE pg_temp.hourly) AS found ORDER BY hour;
 -- A horizon in the first partition takes what is before it there.
 SELECT drop_before('2023-12-31');
 SELECT drop_before('2023-12-31', true);
