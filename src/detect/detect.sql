@@ -177,6 +177,9 @@ COMMENT ON FUNCTION workflow_track.begin_rebuild() IS
 CREATE PROCEDURE workflow_track.rebuild(batch integer DEFAULT 500)
 LANGUAGE plpgsql AS $$
 BEGIN
+	IF batch IS NULL OR batch OPERATOR(pg_catalog.<) 1 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'batch must be at least 1';
+	END IF;
 	PERFORM workflow_track.refuse_while_paused();
 	PERFORM workflow_track.wait_for_detection();
 	PERFORM workflow_track.begin_rebuild();
