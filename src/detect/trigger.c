@@ -176,6 +176,7 @@ check_refusal(int64 event_id, Str patient, TimestampTz at)
 		if (rules->duplicates[i].reject)
 			within = Max(within, rules->duplicates[i].within);
 	note_refusable(event_id);
+	CommandCounterIncrement();	/* makes the event visible */
 	PushActiveSnapshot(GetLatestSnapshot());
 	if (!detection_is_paused(GetActiveSnapshot()))
 	{
