@@ -6,11 +6,14 @@
  * hold of the handoffs taken under that id: so that whatever changes (a late
  * event, a merge, a role), the old contribution can be taken away exactly and
  * the new one added.  The difference goes to handoff_delta, which maintain()
- * folds into the rollups: no row is written by more than one session.
+ * folds into the rollups: no row is written by more than one session.  Handoffs
+ * before the horizon of retention count for nothing: the rollups of that time
+ * are final.
  */
 #include "postgres.h"
 
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "detect/contribution.h"
 #include "detect/detect.h"
@@ -21,17 +24,28 @@ struct HandoffStore
 	MemoryContext context;
 	Snapshot	snapshot;
 	bool		rebase;			/* leaves the rollups as they are */
+	TimestampTz horizon;
 	Table		state;
 	Table		delta;
 	Table		stale;
 };
 
+/* Reads the row of detection_state. */
+static void
+read_horizon(void *arg, const Datum *values, const bool *nulls)
+{
+	*(TimestampTz *) arg = DatumGetTimestampTz(values[0]);
+}
+
 /* Begins to keep handoffs; where rebase is set, the rollups stay as they are. */
 HandoffStore *
 handoff_store_begin(Snapshot snapshot, bool rebase)
 {
+	static const char *const columns[] = {"horizon"};
 	HandoffStore *store = palloc0(sizeof(HandoffStore));
 
+	store->horizon = DT_NOBEGIN;
+	table_read("detection_state", 1, columns, read_horizon, &store->horizon);
 	store->context = CurrentMemoryContext;
 	store->snapshot = snapshot;
 	store->rebase = rebase;
@@ -175,7 +189,7 @@ handoff_store_patient(HandoffStore *store, Patient *p, const Rules *rules, bool 
 	{
 		Samples		samples = {0, 0, NULL};
 
-		samples_of_handoffs(&samples, handoffs, n, p->ids[i], p->is_test);
+		samples_of_handoffs(&samples, handoffs, n, p->ids[i], p->is_test, store->horizon);
 		keep_contribution(store, p->ids[i], &samples, is_new);
 		if (!is_new)
 			is_up_to_date(store, p->ids[i]);

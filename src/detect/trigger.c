@@ -57,6 +57,22 @@ is_blank(Str s)
 	return true;
 }
 
+/*
+ * Refuses a null where an event must have a value.  These are no constraints of
+ * the table: they would show the whole row.
+ */
+static void
+check_nulls(TupleTableSlot *slot)
+{
+	static const int columns[] = {EV_SOURCE_SEQUENCE, EV_TIME_PRECISION, EV_FACILITY, EV_PATIENT_ID, EV_KIND};
+
+	for (int i = 0; i < lengthof(columns); i++)
+		if (slot->tts_isnull[columns[i]])
+			ereport(ERROR,
+					(errcode(ERRCODE_NOT_NULL_VIOLATION),
+					 errmsg("%s of an event must not be null", event_column_names[columns[i]])));
+}
+
 /* Refuses what no event can be; no message tells what was in it. */
 static void
 check_event(TupleTableSlot *slot, const Kind *kind)
@@ -84,14 +100,15 @@ check_event(TupleTableSlot *slot, const Kind *kind)
 	{
 		TimestampTz planned = DatumGetTimestampTz(slot->tts_values[EV_PLANNED_AT]);
 
-		if (planned < EARLIEST_EVENT || planned > LATEST_PLAN)
+		if (planned < EARLIEST_EVENT || planned >= LATEST_PLAN)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATETIME_FIELD_OVERFLOW),
 					 errmsg("planned_at of an event is out of range"),
 					 errdetail("It is before 1900 or after 2199.")));
 	}
 	if (SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA &&
-		DatumGetTimestampTz(slot->tts_values[EV_RECORDED_AT]) != GetCurrentTransactionStartTimestamp())
+		(slot->tts_isnull[EV_RECORDED_AT] ||
+		 DatumGetTimestampTz(slot->tts_values[EV_RECORDED_AT]) != GetCurrentTransactionStartTimestamp()))
 		ereport(ERROR,
 				(errcode(ERRCODE_GENERATED_ALWAYS),
 				 errmsg("column \"recorded_at\" of an event cannot be given"),
@@ -159,6 +176,7 @@ check_refusal(int64 event_id, Str patient, TimestampTz at)
 		if (rules->duplicates[i].reject)
 			within = Max(within, rules->duplicates[i].within);
 	note_refusable(event_id);
+	CommandCounterIncrement();	/* makes the event visible */
 	PushActiveSnapshot(GetLatestSnapshot());
 	if (!detection_is_paused(GetActiveSnapshot()))
 	{
@@ -183,6 +201,7 @@ event_recorded(PG_FUNCTION_ARGS)
 
 	(void) rules_current();
 	slot_getsomeattrs(slot, EV_KIND + 1);
+	check_nulls(slot);
 	kind = rules_kind(str_of_datum(slot->tts_values[EV_KIND]));
 	check_event(slot, kind);
 	patient = str_of_datum(slot->tts_values[EV_PATIENT_ID]);
