@@ -24,7 +24,7 @@ class Comparison:
 
     def __init__(self, feed: Feed, have: set[str]):
         self.expected: dict[str, tuple[Row, list[Row]]] = {}
-        self.script = ""
+        self.script = "SET search_path = workflow_track, pg_catalog;\n"  # operators of clinical_code
         self._add("event", (*feed.columns, AGREES), _plain(feed.columns, feed.live()),
                   EVENTS.query(feed.columns, feed.as_of))
         for report in REPORTS:
