@@ -16,7 +16,7 @@ ATTEMPTS = 200
 
 # Nothing may depend on the time zone of a session, so let it be one that has summer time.
 ENVIRONMENT = {**os.environ, "PGTZ": "America/Chicago", "PGCLIENTENCODING": "UTF8", "PGDATABASE": "postgres",
-               "PGOPTIONS": "-c client_min_messages=warning -c search_path=public,workflow_track"}  # for operators
+               "PGOPTIONS": "-c client_min_messages=warning"}
 
 _number = count(1)
 
