@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterable, Sequence
+from typing import Any, Callable, Iterable, Sequence
 
 import table
 from table import Cell, Row
@@ -88,8 +88,10 @@ class Feed:
         first, *_, last = self.times()
         return f"SELECT workflow_track.ensure_partitions({literal(first)}, {literal(last)});\n"
 
-    def staff(self) -> str:
-        return self._file("staff")
+    def staff(self, wanted: Callable[[str], bool] = lambda actor: True) -> str:
+        """Those actors of the directory."""
+        header, rows = table.read(self.folder / "staff.csv")
+        return copy_rows("staff", header, [row for row in rows if wanted(str(row[header.index("actor")]))])
 
     def maps(self) -> str:
         return "".join(map(define, self.documents))
