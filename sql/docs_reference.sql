@@ -134,8 +134,6 @@ SELECT workflow_track.drop_before('2020-01-01');
 
 SELECT workflow_track.code_version();
 
-SELECT jsonb_array_length(workflow_track.default_workflow() -> 'expectations') AS expectations;
-
 INSERT INTO workflow_track.event_kind (kind, category, description)
 VALUES ('transport.requested', 'transport', 'a patient transport was ordered');
 
