@@ -40,7 +40,6 @@ BEGIN
 		set_up_at timestamptz NOT NULL DEFAULT now(),
 		only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
 	);
-	COMMENT ON TABLE workflow_track.installation IS 'the version that setup() brought the tables to';
 	-- Two sessions that set up at once wait for each other.
 	LOCK TABLE workflow_track.installation IN SHARE ROW EXCLUSIVE MODE;
 	IF EXISTS (SELECT FROM workflow_track.installation WHERE version = workflow_track.code_version())
@@ -51,6 +50,8 @@ BEGIN
 		RETURN;
 	END IF;
 
+	COMMENT ON TABLE workflow_track.installation IS 'the version that setup() brought the tables to';
+	PERFORM workflow_track.comment_columns('installation', 'version', 'the version', 'set_up_at', 'when', 'only_row', 'there is one row');
 	PERFORM workflow_track.setup_roles();
 	PERFORM workflow_track.setup_map();
 	PERFORM workflow_track.setup_record();
