@@ -202,6 +202,33 @@ $$;
 COMMENT ON FUNCTION workflow_track.split_first_partition(timestamptz) IS
 'makes months of what the partition before the first month holds, from a month on';
 
+CREATE FUNCTION workflow_track.drop_months(until timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+	first_bound timestamptz := (SELECT min(m.upper_bound) FROM workflow_track.months() m);
+	month record;
+BEGIN
+	ALTER TABLE workflow_track.event_before DISABLE TRIGGER event_unchangeable;
+	IF until < first_bound THEN
+		DELETE FROM workflow_track.event_before WHERE occurred_at < until;
+	ELSE
+		TRUNCATE workflow_track.event_before;
+	END IF;
+	ALTER TABLE workflow_track.event_before ENABLE TRIGGER event_unchangeable;
+	IF until <= first_bound THEN
+		RETURN;
+	END IF;
+	-- The first partition takes the place of the months, so that there is no gap.
+	ALTER TABLE workflow_track.event DETACH PARTITION workflow_track.event_before;
+	FOR month IN SELECT * FROM workflow_track.months() m WHERE m.upper_bound <= until LOOP
+		EXECUTE format('DROP TABLE workflow_track.%I', month.partition_name);
+	END LOOP;
+	EXECUTE format('ALTER TABLE workflow_track.event ATTACH PARTITION workflow_track.event_before FOR VALUES FROM (MINVALUE) TO (%L)', until);
+END
+$$;
+COMMENT ON FUNCTION workflow_track.drop_months(timestamptz) IS
+'drops the months of event until the start of one, and what is in the partition before the first month';
+
 CREATE FUNCTION workflow_track.ensure_partitions("from" timestamptz, until timestamptz) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
