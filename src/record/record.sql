@@ -261,11 +261,16 @@ COMMENT ON FUNCTION workflow_track.ensure_partitions(timestamptz, timestamptz) I
 CREATE FUNCTION workflow_track.make_recordable(occurred_at timestamptz) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	-- Later times are refused anyway; the error should say so.
-	IF occurred_at <= now() + interval '2 days' THEN
-		LOCK TABLE workflow_track.patient_merge IN SHARE ROW EXCLUSIVE MODE;
-		PERFORM workflow_track.ensure_partitions(workflow_track.recordable_until(), occurred_at);
+	-- Later times have no month; the error is that of times which have one.
+	IF occurred_at > now() + interval '2 days' THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'datetime_field_overflow',
+			MESSAGE = 'occurred_at of an event is out of range',
+			DETAIL = 'It is before 1900 or more than 2 days from now.',
+			HINT = 'occurred_at is when the event happened; what is meant to happen later goes into planned_at.';
 	END IF;
+	LOCK TABLE workflow_track.patient_merge IN SHARE ROW EXCLUSIVE MODE;
+	PERFORM workflow_track.ensure_partitions(workflow_track.recordable_until(), occurred_at);
 END
 $$;
 COMMENT ON FUNCTION workflow_track.make_recordable(timestamptz) IS
