@@ -260,7 +260,6 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET time
 DECLARE
 	month_start timestamptz := date_trunc('month', horizon);
 	unsettled bigint;
-	month record;
 	touched record;
 BEGIN
 	IF horizon IS NULL OR horizon > now() THEN
@@ -280,13 +279,7 @@ BEGIN
 	END IF;
 	SELECT array_agg(s.patient_id) AS ids, array_agg('infinity'::timestamptz) AS times, array_agg(s.linked) AS links
 		INTO touched FROM workflow_track.patient_state s WHERE s.first_at < month_start;
-	FOR month IN SELECT * FROM workflow_track.months() m WHERE m.upper_bound <= month_start LOOP
-		IF month.lower_bound IS NULL THEN
-			TRUNCATE workflow_track.event_before;
-		ELSE
-			EXECUTE format('DROP TABLE workflow_track.%I', month.partition_name);
-		END IF;
-	END LOOP;
+	PERFORM workflow_track.drop_months(month_start);
 	DELETE FROM workflow_track.loop_state WHERE opened_at < month_start;
 	DELETE FROM workflow_track.duplicate_state WHERE duplicate_at < month_start;
 	DELETE FROM workflow_track.misrouted_state WHERE occurred_at < month_start;

@@ -117,25 +117,52 @@ LANGUAGE c STABLE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION workflow_track.recordable_until() IS
 'where the last month of event ends: no later event can be recorded';
 
-CREATE FUNCTION workflow_track.make_month(month timestamptz) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+CREATE FUNCTION workflow_track.month_name(month timestamptz) RETURNS name
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+	SELECT ('event_' || to_char(month, 'YYYY_MM'))::name
+$$;
+COMMENT ON FUNCTION workflow_track.month_name(timestamptz) IS
+'the name of the partition of event for the month, in UTC, of an instant';
+
+-- The check lets ATTACH do without reading the table, and without a lock that stops readers.
+CREATE FUNCTION workflow_track.create_month(month timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
 	lower_bound timestamptz := date_trunc('month', month);
-	upper_bound timestamptz := lower_bound + interval '1 month';
-	new_name name := 'event_' || to_char(lower_bound, 'YYYY_MM');
 BEGIN
-	IF EXISTS (SELECT FROM workflow_track.months() m WHERE m.partition_name = new_name) THEN
-		RETURN;
-	END IF;
-	-- The check lets ATTACH do without reading the table, and without a lock that stops readers.
 	EXECUTE format('CREATE TABLE workflow_track.%I (LIKE workflow_track.event INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMMENTS, '
 		'CONSTRAINT month CHECK (occurred_at >= %L AND occurred_at < %L))',
-		new_name, lower_bound, upper_bound);
-	EXECUTE format('COMMENT ON TABLE workflow_track.%I IS %L', new_name, 'events of ' || to_char(lower_bound, 'YYYY-MM') || ' UTC');
+		workflow_track.month_name(month), lower_bound, lower_bound + interval '1 month');
+	EXECUTE format('COMMENT ON TABLE workflow_track.%I IS %L',
+		workflow_track.month_name(month), 'events of ' || to_char(lower_bound, 'YYYY-MM') || ' UTC');
+END
+$$;
+COMMENT ON FUNCTION workflow_track.create_month(timestamptz) IS
+'first part of make_month(): a table that attach_month() can make a partition of event';
+
+CREATE FUNCTION workflow_track.attach_month(month timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+	lower_bound timestamptz := date_trunc('month', month);
+	new_name name := workflow_track.month_name(month);
+BEGIN
 	EXECUTE format('ALTER TABLE workflow_track.event ATTACH PARTITION workflow_track.%I FOR VALUES FROM (%L) TO (%L)',
-		new_name, lower_bound, upper_bound);
+		new_name, lower_bound, lower_bound + interval '1 month');
 	EXECUTE format('ALTER TABLE workflow_track.%I DROP CONSTRAINT month', new_name);
 	PERFORM workflow_track.guard_partition(new_name);
+END
+$$;
+COMMENT ON FUNCTION workflow_track.attach_month(timestamptz) IS
+'second part of make_month(): makes the table of a month a partition of event, with what is in it';
+
+CREATE FUNCTION workflow_track.make_month(month timestamptz) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF EXISTS (SELECT FROM workflow_track.months() m WHERE m.partition_name = workflow_track.month_name(month)) THEN
+		RETURN;
+	END IF;
+	PERFORM workflow_track.create_month(month);
+	PERFORM workflow_track.attach_month(month);
 END
 $$;
 COMMENT ON FUNCTION workflow_track.make_month(timestamptz) IS
@@ -161,10 +188,12 @@ BEGIN
 	ALTER TABLE workflow_track.event DETACH PARTITION workflow_track.event_before;
 	ALTER TABLE workflow_track.event_before DISABLE TRIGGER USER;
 	FOR month IN SELECT generate_series(new_bound, old_bound - interval '1 month', interval '1 month') LOOP
-		PERFORM workflow_track.make_month(month);
+		-- Rows go in before the table is a partition, whose triggers would take them for new ones.
+		PERFORM workflow_track.create_month(month);
 		EXECUTE format('WITH moved AS (DELETE FROM workflow_track.event_before WHERE occurred_at >= %L AND occurred_at < %L RETURNING *) '
-			'INSERT INTO workflow_track.%I OVERRIDING SYSTEM VALUE SELECT * FROM moved',
-			month, month + interval '1 month', 'event_' || to_char(month, 'YYYY_MM'));
+			'INSERT INTO workflow_track.%I SELECT * FROM moved',
+			month, month + interval '1 month', workflow_track.month_name(month));
+		PERFORM workflow_track.attach_month(month);
 	END LOOP;
 	ALTER TABLE workflow_track.event_before ENABLE TRIGGER USER;
 	EXECUTE format('ALTER TABLE workflow_track.event ATTACH PARTITION workflow_track.event_before FOR VALUES FROM (MINVALUE) TO (%L)', new_bound);
@@ -172,6 +201,33 @@ END
 $$;
 COMMENT ON FUNCTION workflow_track.split_first_partition(timestamptz) IS
 'makes months of what the partition before the first month holds, from a month on';
+
+CREATE FUNCTION workflow_track.drop_months(until timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+	first_bound timestamptz := (SELECT min(m.upper_bound) FROM workflow_track.months() m);
+	month record;
+BEGIN
+	ALTER TABLE workflow_track.event_before DISABLE TRIGGER event_unchangeable;
+	IF until < first_bound THEN
+		DELETE FROM workflow_track.event_before WHERE occurred_at < until;
+	ELSE
+		TRUNCATE workflow_track.event_before;
+	END IF;
+	ALTER TABLE workflow_track.event_before ENABLE TRIGGER event_unchangeable;
+	IF until <= first_bound THEN
+		RETURN;
+	END IF;
+	-- The first partition takes the place of the months, so that there is no gap.
+	ALTER TABLE workflow_track.event DETACH PARTITION workflow_track.event_before;
+	FOR month IN SELECT * FROM workflow_track.months() m WHERE m.upper_bound <= until LOOP
+		EXECUTE format('DROP TABLE workflow_track.%I', month.partition_name);
+	END LOOP;
+	EXECUTE format('ALTER TABLE workflow_track.event ATTACH PARTITION workflow_track.event_before FOR VALUES FROM (MINVALUE) TO (%L)', until);
+END
+$$;
+COMMENT ON FUNCTION workflow_track.drop_months(timestamptz) IS
+'drops the months of event until the start of one, and what is in the partition before the first month';
 
 CREATE FUNCTION workflow_track.ensure_partitions("from" timestamptz, until timestamptz) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
@@ -205,11 +261,16 @@ COMMENT ON FUNCTION workflow_track.ensure_partitions(timestamptz, timestamptz) I
 CREATE FUNCTION workflow_track.make_recordable(occurred_at timestamptz) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	-- Later times are refused anyway; the error should say so.
-	IF occurred_at <= now() + interval '2 days' THEN
-		LOCK TABLE workflow_track.patient_merge IN SHARE ROW EXCLUSIVE MODE;
-		PERFORM workflow_track.ensure_partitions(workflow_track.recordable_until(), occurred_at);
+	-- Later times have no month; the error is that of times which have one.
+	IF occurred_at > now() + interval '2 days' THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'datetime_field_overflow',
+			MESSAGE = 'occurred_at of an event is out of range',
+			DETAIL = 'It is before 1900 or more than 2 days from now.',
+			HINT = 'occurred_at is when the event happened; what is meant to happen later goes into planned_at.';
 	END IF;
+	LOCK TABLE workflow_track.patient_merge IN SHARE ROW EXCLUSIVE MODE;
+	PERFORM workflow_track.ensure_partitions(workflow_track.recordable_until(), occurred_at);
 END
 $$;
 COMMENT ON FUNCTION workflow_track.make_recordable(timestamptz) IS
