@@ -9,6 +9,7 @@
 #include "catalog/pg_type.h"
 #include "partitioning/partbounds.h"
 #include "partitioning/partdesc.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/partcache.h"
@@ -26,6 +27,7 @@ typedef struct Month
 	Oid			relid;
 	TimestampTz lower;			/* inclusive, or DT_NOBEGIN */
 	TimestampTz upper;			/* exclusive */
+	bool		is_empty;		/* known once it was opened */
 	Table		table;			/* opened when first needed */
 } Month;
 
@@ -99,6 +101,7 @@ open_month(Loader *loader, Month *month)
 	if (month->table.rel == NULL)
 	{
 		table_by_oid(&month->table, loader->context, month->relid, loader->snapshot, AccessShareLock);
+		month->is_empty = RelationGetNumberOfBlocks(month->table.rel) == 0;
 		check_columns(month->table.rel);
 		table_use_index(&month->table, EV_PATIENT_ID + 1, EV_OCCURRED_AT + 1);
 	}
@@ -346,6 +349,8 @@ load_month(Loader *loader, Patient *p, int *size, Month *month, Str id, Timestam
 {
 	Table	   *table = open_month(loader, month);
 
+	if (month->is_empty)
+		return;
 	table_key_text(table, id);
 	ScanKeyInit(&table->keys[1], 2, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
 				TimestampTzGetDatum(since));
