@@ -48,4 +48,13 @@ struct Node;
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
 #endif
 
+/* PostgreSQL 18 counts index searches, for EXPLAIN. */
+#if PG_VERSION_NUM >= 180000
+#define wt_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
+#else
+#define wt_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, nkeys, 0)
+#endif
+
 #endif							/* WT_COMPAT_H */

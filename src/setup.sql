@@ -20,10 +20,11 @@ BEGIN
 	END LOOP;
 	GRANT USAGE ON SCHEMA workflow_track
 		TO workflow_track_admin, workflow_track_recorder, workflow_track_analyst;
+	GRANT EXECUTE ON FUNCTION workflow_track.code_version() TO workflow_track_admin;
 	-- Those of the types, which read nothing.
 	FOR function IN
-		SELECT p.oid FROM pg_proc p
-		WHERE p.pronamespace = 'workflow_track'::regnamespace AND p.provolatile = 'i'
+		SELECT p.oid FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+		WHERE p.pronamespace = 'workflow_track'::regnamespace AND p.provolatile = 'i' AND l.lanname IN ('c', 'internal')
 	LOOP
 		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO workflow_track_admin, workflow_track_recorder, workflow_track_analyst', function);
 	END LOOP;

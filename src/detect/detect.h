@@ -146,6 +146,7 @@ typedef struct Rules
 	DuplicateRule *duplicates;
 	int			ndeliveries;
 	Delivery   *deliveries;
+	int64		lookback;		/* no rule looks back further from an event of good precision */
 	int			offered;		/* kinds of an explicit handoff */
 	int			accepted;
 } Rules;
@@ -214,6 +215,8 @@ typedef struct Patient
 	Event	   *events;			/* canonical order */
 	int			nencounters;	/* encounter_key is below it */
 	int			nsubjects;
+	TimestampTz from;			/* what opened, repeated or went astray before is not looked for */
+	bool		is_whole;		/* are all events here, or those of a window only? */
 	int64		longest_imprecision;	/* the largest end - at */
 	int		   *kind_start;		/* events by kind: by_kind[kind_start[k] ..] */
 	int		   *by_kind;
@@ -280,7 +283,38 @@ typedef struct Coverage
 	bool		unmatched;
 } Coverage;
 
-extern Loop *find_loops(Patient *p, const Rules *rules, int *nloops);
+/* A kept loop whose opening event may lie before the window. */
+typedef struct OpenLoop
+{
+	int32		rule_id;
+	bool		is_known;		/* is the rule still in force? */
+	Event		opener;			/* what kept state tells of it */
+	Event	   *closer;			/* found: one of the two at most is set */
+	Event	   *canceller;
+} OpenLoop;
+
+/* A kept misrouted event that may lie before the window. */
+typedef struct OpenMisrouted
+{
+	Str			workflow;
+	Str			step;
+	bool		is_known;
+	Event		event;
+	Event	   *claim;
+} OpenMisrouted;
+
+/* What kept state tells of events before a window. */
+typedef struct Earlier
+{
+	int			nloops;
+	OpenLoop   *loops;
+	int			nmisrouted;
+	OpenMisrouted *misrouted;
+} Earlier;
+
+extern Loop *find_loops(Patient *p, const Rules *rules, int *nloops, bool *needs_whole);
+extern void settle_loops(Patient *p, const Rules *rules, Earlier *earlier);
+extern void claim_misrouted(Patient *p, const Rules *rules, Earlier *earlier);
 extern Coverage *find_coverage(Patient *p, const Rules *rules, TimestampTz as_of, int *ncoverage);
 extern Duplicate *find_duplicates(Patient *p, const Rules *rules, int *nduplicates);
 extern Misrouted *find_misrouted(Patient *p, const Rules *rules, int *nmisrouted);
@@ -295,6 +329,8 @@ extern const Rules *loader_rules(const Loader *loader);
 extern List *loader_linked_ids(Loader *loader, List *ids);
 extern List *loader_parts(Loader *loader, List *ids);
 extern Patient *loader_patient(Loader *loader, List *ids, TimestampTz since, bool linked);
+extern Patient *loader_window(Loader *loader, List *ids, TimestampTz from, bool linked, Earlier *earlier);
+extern Patient *loader_by_id(Loader *loader, Str id, TimestampTz first_at, bool linked);
 extern void loader_end(Loader *loader);
 
 /* --- locks ----------------------------------------------------------------- */
@@ -313,6 +349,7 @@ typedef struct Store Store;
 
 extern Store *store_begin(Snapshot snapshot, bool rebase);
 extern void store_patient(Store *store, Patient *p, const Rules *rules, bool is_new);
+extern bool store_window(Store *store, Loader *loader, List *ids, TimestampTz from, bool linked);
 extern void store_end(Store *store);
 
 #define WT_ERRCODE_DUPLICATE MAKE_SQLSTATE('W','T','0','0','1')

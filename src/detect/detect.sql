@@ -150,7 +150,7 @@ DECLARE
 	horizon timestamptz := coalesce((SELECT d.horizon FROM workflow_track.detection_state d), '-infinity');
 BEGIN
 	LOCK TABLE workflow_track.handoff_hourly, workflow_track.handoff_total IN SHARE ROW EXCLUSIVE MODE;
-	TRUNCATE workflow_track.handoff_state, workflow_track.handoff_delta, workflow_track.handoff_total;
+	TRUNCATE workflow_track.handoff_state, workflow_track.handoff_delta, workflow_track.handoff_stale, workflow_track.handoff_total;
 	DELETE FROM workflow_track.handoff_hourly WHERE hour >= horizon;
 	INSERT INTO workflow_track.handoff_total (is_test, basis, facility, from_role, to_role, from_system, to_system, histogram)
 		SELECT is_test, basis, facility, from_role, to_role, from_system, to_system, workflow_track.merge(histogram)
@@ -181,6 +181,9 @@ COMMENT ON FUNCTION workflow_track.begin_rebuild() IS
 CREATE PROCEDURE workflow_track.rebuild(batch integer DEFAULT 500)
 LANGUAGE plpgsql AS $$
 BEGIN
+	IF batch IS NULL OR batch OPERATOR(pg_catalog.<) 1 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'batch must be at least 1';
+	END IF;
 	PERFORM workflow_track.refuse_while_paused();
 	PERFORM workflow_track.wait_for_detection();
 	PERFORM workflow_track.begin_rebuild();
@@ -249,6 +252,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	PERFORM workflow_track.ensure_partitions(now(), now() + interval '24 months');
 	PERFORM workflow_track.fold_handoffs();
+	PERFORM workflow_track.touch_patients(array_agg(s.patient_id), array_agg(NULL::timestamptz), array_agg(false), false)
+		FROM workflow_track.handoff_stale s HAVING count(*) > 0;
 	-- Autovacuum never analyzes a partitioned table.
 	IF NOT EXISTS (SELECT FROM pg_stat_all_tables t
 			WHERE t.schemaname = 'workflow_track' AND t.relname = 'event' AND t.last_analyze > now() - interval '1 day') THEN
@@ -257,7 +262,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION workflow_track.maintain() IS
-'makes the months of the next 24, folds deltas into rollups and analyzes event once a day; to be run every hour';
+'makes the months of the next 24, brings rollups up to date and analyzes event once a day; to be run every hour';
 
 CREATE FUNCTION workflow_track.drop_before(horizon timestamptz, force boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$

@@ -77,7 +77,7 @@ list_entries(Patient *p, const DuplicateRule *rule, int *n)
 	return entries;
 }
 
-/* The duplicates of a patient. */
+/* The duplicates of a patient since `from`. */
 Duplicate *
 find_duplicates(Patient *p, const Rules *rules, int *nduplicates)
 {
@@ -103,7 +103,7 @@ find_duplicates(Patient *p, const Rules *rules, int *nduplicates)
 			for (original = first; original < i; original++)
 				if (is_same_entry(rule, &p->events[entries[original].event], d))
 					break;
-			if (original == i)
+			if (original == i || d->at < p->from)
 				continue;
 			if (*nduplicates == size)
 			{

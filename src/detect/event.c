@@ -97,6 +97,14 @@ end_of_time(TimestampTz at, Precision precision)
 	return end - 1;
 }
 
+/* Is an event known to the month or the year only? */
+bool
+event_is_imprecise(const Datum *values)
+{
+	return enum_rank(DatumGetObjectId(values[EV_TIME_PRECISION]), "time_precision",
+					 precision_oids, precision_labels, NPRECISIONS) >= PRECISION_MONTH;
+}
+
 /* --- reading --------------------------------------------------------------- */
 
 /* The bytes of a text column, with the room they need if they must be copied. */

@@ -6,37 +6,46 @@
  * hold of the handoffs taken under that id: so that whatever changes (a late
  * event, a merge, a role), the old contribution can be taken away exactly and
  * the new one added.  The difference goes to handoff_delta, which maintain()
- * folds into the rollups: no row is written by more than one session.
+ * folds into the rollups: no row is written by more than one session.  Handoffs
+ * before the horizon of retention count for nothing: the rollups of that time
+ * are final.
  */
 #include "postgres.h"
 
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "detect/contribution.h"
 #include "detect/detect.h"
 #include "detect/store.h"
-
-/* Columns of handoff_state and handoff_delta, in their order. */
-enum
-{
-	HS_PATIENT_ID, HS_CONTRIBUTION, HS_NCOLUMNS
-};
 
 struct HandoffStore
 {
 	MemoryContext context;
 	Snapshot	snapshot;
 	bool		rebase;			/* leaves the rollups as they are */
+	TimestampTz horizon;
 	Table		state;
 	Table		delta;
+	Table		stale;
 };
+
+/* Reads the row of detection_state. */
+static void
+read_horizon(void *arg, const Datum *values, const bool *nulls)
+{
+	*(TimestampTz *) arg = DatumGetTimestampTz(values[0]);
+}
 
 /* Begins to keep handoffs; where rebase is set, the rollups stay as they are. */
 HandoffStore *
 handoff_store_begin(Snapshot snapshot, bool rebase)
 {
+	static const char *const columns[] = {"horizon"};
 	HandoffStore *store = palloc0(sizeof(HandoffStore));
 
+	store->horizon = DT_NOBEGIN;
+	table_read("detection_state", 1, columns, read_horizon, &store->horizon);
 	store->context = CurrentMemoryContext;
 	store->snapshot = snapshot;
 	store->rebase = rebase;
@@ -127,6 +136,48 @@ keep_contribution(HandoffStore *store, Str id, const Samples *samples, bool is_n
 		table_update(table, &table->slot->tts_tid, values, nulls);
 }
 
+/* The table of patient ids whose contributions are not up to date. */
+static Table *
+stale_table(HandoffStore *store)
+{
+	if (store->stale.rel == NULL)
+	{
+		table_by_name(&store->stale, store->context, "handoff_stale", store->snapshot, RowExclusiveLock);
+		table_use_index(&store->stale, 1, 0);
+	}
+	return &store->stale;
+}
+
+/* Notes that the contributions of some ids are to be brought up to date later. */
+void
+handoff_store_later(HandoffStore *store, const Str *ids, int nids)
+{
+	Table	   *table = stale_table(store);
+
+	for (int i = 0; i < nids; i++)
+	{
+		Datum		value = PointerGetDatum(cstring_to_text_with_len(ids[i].data, ids[i].len));
+		bool		isnull = false;
+
+		table_key_text(table, ids[i]);
+		table_find(table, 1);
+		if (!table_next(table))
+			table_insert(table, &value, &isnull);
+	}
+}
+
+/* Takes back what handoff_store_later() noted of an id. */
+static void
+is_up_to_date(HandoffStore *store, Str id)
+{
+	Table	   *table = stale_table(store);
+
+	table_key_text(table, id);
+	table_find(table, 1);
+	if (table_next(table))
+		table_delete(table, &table->slot->tts_tid);
+}
+
 /* Keeps the handoffs of a patient. */
 void
 handoff_store_patient(HandoffStore *store, Patient *p, const Rules *rules, bool is_new)
@@ -138,8 +189,10 @@ handoff_store_patient(HandoffStore *store, Patient *p, const Rules *rules, bool 
 	{
 		Samples		samples = {0, 0, NULL};
 
-		samples_of_handoffs(&samples, handoffs, n, p->ids[i], p->is_test);
+		samples_of_handoffs(&samples, handoffs, n, p->ids[i], p->is_test, store->horizon);
 		keep_contribution(store, p->ids[i], &samples, is_new);
+		if (!is_new)
+			is_up_to_date(store, p->ids[i]);
 	}
 }
 
@@ -149,4 +202,5 @@ handoff_store_end(HandoffStore *store)
 {
 	table_done(&store->state);
 	table_done(&store->delta);
+	table_done(&store->stale);
 }

@@ -18,22 +18,24 @@ typedef struct RuleMatches
 {
 	const Expectation *rule;
 	Patient    *patient;
+	bool		needs_whole;	/* events before the window would have to be known */
 	Matches		asking;			/* events of a kind in `after` */
 	Matches		closers;
 	Matches		cancellers[BY_ITEM + 1];	/* by their own correlation */
 } RuleMatches;
 
-/* Gathers what a rule looks at; false when it has nothing to open a loop. */
+/* Gathers what a rule looks at; false when it has nothing to open a loop, unless some are open. */
 static bool
-match_rule(RuleMatches *r, const Expectation *rule, Patient *p)
+match_rule(RuleMatches *r, const Expectation *rule, Patient *p, bool has_open)
 {
 	r->rule = rule;
 	r->patient = p;
+	r->needs_whole = false;
 	matches_begin(&r->asking, rule->correlation);
 	for (int i = 0; i < rule->nafter; i++)
 		matches_add_kind(&r->asking, p, rule->after[i], NULL);
 	matches_begin(&r->closers, rule->correlation);
-	if (r->asking.n == 0)
+	if (r->asking.n == 0 && !has_open)
 		return false;
 	matches_sort(&r->asking);
 	for (int i = 0; i < rule->nexpect; i++)
@@ -68,34 +70,42 @@ was_asked_before(const RuleMatches *r, const Event *answer, int key)
 	return false;
 }
 
-/* The first event that closes a loop, as a place among the events, or -1. */
+/*
+ * The first event that closes a loop, as a place among the events, or -1.  Of a
+ * loop that opened before the window, early ones were looked at already.
+ */
 static int
-find_closer(const RuleMatches *r, int opener)
+find_closer(RuleMatches *r, const Event *o)
 {
-	const Event *o = &r->patient->events[opener];
 	const Matches *m = &r->closers;
 	int			key = correlation_key(o, m->correlation);
-	TimestampTz earliest = o->at - r->rule->early - r->patient->longest_imprecision;
+	int64		early = o->at < r->patient->from ? -1 : r->rule->early;
+	TimestampTz earliest = o->at - Max(early, 0) - r->patient->longest_imprecision;
+
+	if (key < 0)
+		return -1;
 
 	for (int i = matches_from(m, r->patient, key, earliest); i < m->n && m->keys[i] == key; i++)
 	{
 		const Event *c = &r->patient->events[m->events[i]];
 
-		if (m->events[i] == opener || !is_same_item(c, o, m->correlation))
+		if (c->event_id == o->event_id || !is_same_item(c, o, m->correlation))
 			continue;
 		if (c->end >= o->at)
 			return m->events[i];
-		if (o->at - c->end <= r->rule->early && !was_asked_before(r, c, key))
+		if (o->at - c->end <= early && !was_asked_before(r, c, key))
+		{
+			r->needs_whole |= !r->patient->is_whole;
 			return m->events[i];
+		}
 	}
 	return -1;
 }
 
 /* The first event that cancels a loop, as a place among the events, or -1. */
 static int
-find_canceller(const RuleMatches *r, int opener)
+find_canceller(const RuleMatches *r, const Event *o)
 {
-	const Event *o = &r->patient->events[opener];
 	int			first = -1;
 
 	for (Correlation c = BY_PATIENT; c <= BY_ITEM; c++)
@@ -110,7 +120,7 @@ find_canceller(const RuleMatches *r, int opener)
 		{
 			const Event *x = &r->patient->events[m->events[i]];
 
-			if (m->events[i] == opener || x->end < o->at || !is_same_item(x, o, c))
+			if (x->event_id == o->event_id || x->end < o->at || !is_same_item(x, o, c))
 				continue;
 			if (first < 0 || m->events[i] < first)
 				first = m->events[i];
@@ -129,30 +139,44 @@ due_at(const Expectation *rule, const Event *o)
 	return from + rule->within;
 }
 
-/* The loops of a patient. */
+/* What closes or cancels a loop; one of the two at most. */
+static void
+find_outcome(RuleMatches *r, const Event *o, Event **closer, Event **canceller)
+{
+	int			closing = find_closer(r, o);
+	int			cancelling = find_canceller(r, o);
+
+	if (cancelling >= 0 && closing >= 0 && closing <= cancelling)
+		cancelling = -1;
+	*canceller = cancelling >= 0 ? &r->patient->events[cancelling] : NULL;
+	*closer = closing >= 0 && cancelling < 0 ? &r->patient->events[closing] : NULL;
+}
+
+/*
+ * The loops of a patient that opened since `from`; needs_whole is set where that
+ * cannot be told from a window.
+ */
 Loop *
-find_loops(Patient *p, const Rules *rules, int *nloops)
+find_loops(Patient *p, const Rules *rules, int *nloops, bool *needs_whole)
 {
 	Loop	   *loops = NULL;
 	int			size = 0;
 	RuleMatches r;
 
 	*nloops = 0;
+	*needs_whole = false;
 	for (int n = 0; n < rules->nexpectations; n++)
 	{
 		const Expectation *rule = &rules->expectations[n];
 
-		if (!match_rule(&r, rule, p))
+		if (!match_rule(&r, rule, p, false))
 			continue;
 		for (int i = 0; i < r.asking.n; i++)
 		{
-			int			opener = r.asking.events[i];
-			Event	   *o = &p->events[opener];
-			int			closer,
-						canceller;
+			Event	   *o = &p->events[r.asking.events[i]];
 			Loop	   *loop;
 
-			if (!when_holds(&rule->when, o))
+			if (o->at < p->from || !when_holds(&rule->when, o))
 				continue;
 			if (*nloops == size)
 			{
@@ -160,19 +184,43 @@ find_loops(Patient *p, const Rules *rules, int *nloops)
 				loops = loops == NULL ? palloc(sizeof(Loop) * size)
 					: repalloc_huge(loops, sizeof(Loop) * size);
 			}
-			closer = find_closer(&r, opener);
-			canceller = find_canceller(&r, opener);
-			if (canceller >= 0 && closer >= 0 && closer <= canceller)
-				canceller = -1;
 			loop = &loops[(*nloops)++];
 			loop->rule = rule;
 			loop->opener = o;
-			loop->closer = closer >= 0 && canceller < 0 ? &p->events[closer] : NULL;
-			loop->canceller = canceller >= 0 ? &p->events[canceller] : NULL;
 			loop->due_at = due_at(rule, o);
+			find_outcome(&r, o, &loop->closer, &loop->canceller);
 		}
+		*needs_whole |= r.needs_whole;
 	}
 	return loops;
+}
+
+/*
+ * What settles loops that opened before the window and had not been settled
+ * before it: the first event that does is in the window, if there is one.
+ */
+void
+settle_loops(Patient *p, const Rules *rules, Earlier *earlier)
+{
+	for (int n = 0; n < rules->nexpectations; n++)
+	{
+		const Expectation *rule = &rules->expectations[n];
+		bool		is_matched = false;
+		RuleMatches r;
+
+		for (int i = 0; i < earlier->nloops; i++)
+		{
+			OpenLoop   *loop = &earlier->loops[i];
+
+			if (loop->rule_id != rule->id)
+				continue;
+			if (!is_matched)
+				(void) match_rule(&r, rule, p, true);
+			is_matched = true;
+			loop->is_known = true;
+			find_outcome(&r, &loop->opener, &loop->closer, &loop->canceller);
+		}
+	}
 }
 
 /* --- coverage -------------------------------------------------------------- */
@@ -213,7 +261,7 @@ find_coverage(Patient *p, const Rules *rules, TimestampTz as_of, int *ncoverage)
 		const Expectation *rule = &rules->expectations[n];
 		RuleMatches r;
 
-		(void) match_rule(&r, rule, p);
+		(void) match_rule(&r, rule, p, false);
 		for (int i = 0; i < p->nevents && p->events[i].at <= as_of; i++)
 		{
 			Event	   *e = &p->events[i];

@@ -414,17 +414,31 @@ index_kinds(Patient *p, const Rules *rules)
 		p->by_kind[next[p->events[i].kind->id]++] = i;
 }
 
+/* The events of a patient, and then those that kept state tells of. */
+static Event *
+nth_event(Patient *p, Earlier *earlier, int n)
+{
+	if (n < p->nevents)
+		return &p->events[n];
+	n -= p->nevents;
+	if (earlier != NULL && n < earlier->nloops)
+		return &earlier->loops[n].opener;
+	n -= earlier != NULL ? earlier->nloops : 0;
+	return earlier != NULL && n < earlier->nmisrouted ? &earlier->misrouted[n].event : NULL;
+}
+
 /* Numbers encounters and subjects, equal ones equally. */
 static void
-index_names(Loader *loader, Patient *p, bool linked)
+index_names(Loader *loader, Patient *p, bool linked, Earlier *earlier)
 {
 	Names	   *encounters = names_begin(p->nevents);
 	Names	   *subjects = names_begin(p->nevents);
+	Event	   *e;
 
-	for (int i = 0; i < p->nevents; i++)
+	for (int i = 0; (e = nth_event(p, earlier, i)) != NULL; i++)
 	{
-		p->events[i].encounter_key = names_intern(encounters, p->events[i].encounter);
-		p->events[i].subject_key = names_intern(subjects, p->events[i].subject);
+		e->encounter_key = names_intern(encounters, e->encounter);
+		e->subject_key = names_intern(subjects, e->subject);
 	}
 	if (linked)
 	{
@@ -435,23 +449,19 @@ index_names(Loader *loader, Patient *p, bool linked)
 			join_names(loader, link_table(loader, &loader->subject_alias, "subject_alias", 1),
 					   subjects, p->ids[i], false);
 		}
-		for (int i = 0; i < p->nevents; i++)
+		for (int i = 0; (e = nth_event(p, earlier, i)) != NULL; i++)
 		{
-			p->events[i].encounter_key = names_root(encounters, p->events[i].encounter_key);
-			p->events[i].subject_key = names_root(subjects, p->events[i].subject_key);
+			e->encounter_key = names_root(encounters, e->encounter_key);
+			e->subject_key = names_root(subjects, e->subject_key);
 		}
 	}
 	p->nencounters = names_count(encounters);
 	p->nsubjects = names_count(subjects);
 }
 
-/*
- * Loads a patient by the ids that are one.  No event of theirs is before
- * `since`; where `linked` is false, there is no merge, alias, retraction or
- * test patient to look for.
- */
-Patient *
-loader_patient(Loader *loader, List *ids, TimestampTz since, bool linked)
+/* Loads the events of some ids since a moment. */
+static Patient *
+load_events(Loader *loader, List *ids, TimestampTz since, bool linked, Earlier *earlier)
 {
 	Patient    *p = palloc0(sizeof(Patient));
 	int			size = 0;
@@ -482,7 +492,51 @@ loader_patient(Loader *loader, List *ids, TimestampTz since, bool linked)
 	sort_events(p);
 	for (int i = 0; i < p->nevents; i++)
 		p->longest_imprecision = Max(p->longest_imprecision, p->events[i].end - p->events[i].at);
-	index_names(loader, p, linked);
+	index_names(loader, p, linked, earlier);
 	index_kinds(p, loader->rules);
 	return p;
+}
+
+/*
+ * Loads a patient by the ids that are one.  No event of theirs is before
+ * `since`; where `linked` is false, there is no merge, alias, retraction or
+ * test patient to look for.
+ */
+Patient *
+loader_patient(Loader *loader, List *ids, TimestampTz since, bool linked)
+{
+	Patient    *p = load_events(loader, ids, since, linked, NULL);
+
+	p->from = DT_NOBEGIN;
+	p->is_whole = true;
+	return p;
+}
+
+/*
+ * Loads what has to be known to tell what changes by events that are all at or
+ * after `from`: a window of events, beside what kept state tells of earlier ones.
+ */
+Patient *
+loader_window(Loader *loader, List *ids, TimestampTz from, bool linked, Earlier *earlier)
+{
+	Patient    *p = load_events(loader, ids, from - loader->rules->lookback, linked, earlier);
+
+	p->from = from;
+	p->is_whole = false;
+	return p;
+}
+
+/* Loads the patient that an id belongs to; the part of ids that are one. */
+Patient *
+loader_by_id(Loader *loader, Str id, TimestampTz first_at, bool linked)
+{
+	Str		   *copy = palloc(sizeof(Str));
+	List	   *ids;
+
+	*copy = id;
+	if (!linked)
+		return loader_patient(loader, list_make1(copy), first_at, false);
+	/* of merged ids, the others may have earlier events */
+	ids = linitial(loader_parts(loader, list_make1(copy)));
+	return loader_patient(loader, ids, list_length(ids) > 1 ? DT_NOBEGIN : first_at, true);
 }

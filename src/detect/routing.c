@@ -46,24 +46,51 @@ chain_subjects(const Patient *p)
 	return next;
 }
 
+/* Did an active person in an expected role do it? */
+static bool
+is_claim(Event *e, const Delivery *delivery)
+{
+	bool		shared_inbox;
+
+	return e->actor.data != NULL &&
+		is_active_person(e->actor, e->at, &shared_inbox) && !shared_inbox &&
+		str_in(actor_role(e), delivery->roles.items, delivery->roles.n);
+}
+
 /* The first later event of the subject by an active person in an expected role. */
 static Event *
 find_claim(Patient *p, const int *next, int event, const Delivery *delivery)
 {
 	for (int i = next[event]; i >= 0; i = next[i])
-	{
-		Event	   *e = &p->events[i];
-		bool		shared_inbox;
-
-		if (e->actor.data != NULL &&
-			is_active_person(e->actor, e->at, &shared_inbox) && !shared_inbox &&
-			str_in(actor_role(e), delivery->roles.items, delivery->roles.n))
-			return e;
-	}
+		if (is_claim(&p->events[i], delivery))
+			return &p->events[i];
 	return NULL;
 }
 
-/* The misrouted events of a patient. */
+/* The claims of misrouted events before the window that had none before it. */
+void
+claim_misrouted(Patient *p, const Rules *rules, Earlier *earlier)
+{
+	for (int n = 0; n < earlier->nmisrouted; n++)
+	{
+		OpenMisrouted *open = &earlier->misrouted[n];
+
+		for (int d = 0; d < rules->ndeliveries; d++)
+		{
+			const Delivery *delivery = &rules->deliveries[d];
+
+			if (!str_equal(delivery->workflow, open->workflow) || !str_equal(delivery->step, open->step))
+				continue;
+			open->is_known = true;
+			for (int i = 0; i < p->nevents && open->claim == NULL && open->event.subject_key >= 0; i++)
+				if (p->events[i].at >= p->from && p->events[i].subject_key == open->event.subject_key &&
+					is_claim(&p->events[i], delivery))
+					open->claim = &p->events[i];
+		}
+	}
+}
+
+/* The misrouted events of a patient since `from`. */
 Misrouted *
 find_misrouted(Patient *p, const Rules *rules, int *nmisrouted)
 {
@@ -79,7 +106,7 @@ find_misrouted(Patient *p, const Rules *rules, int *nmisrouted)
 		for (int i = p->kind_start[delivery->kind]; i < p->kind_start[delivery->kind + 1]; i++)
 		{
 			Event	   *e = &p->events[p->by_kind[i]];
-			const char *reason = misrouting_reason(e, delivery);
+			const char *reason = e->at < p->from ? NULL : misrouting_reason(e, delivery);
 
 			if (reason == NULL)
 				continue;

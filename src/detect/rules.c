@@ -492,6 +492,19 @@ rules_changed(Datum arg, Oid relid)
 	staff_changed(relid);
 }
 
+/* How far back from an event the rules look, where times are known to the day at least. */
+static int64
+look_back(void)
+{
+	int64		longest = 0;
+
+	for (int i = 0; i < rules->nexpectations; i++)
+		longest = Max(longest, rules->expectations[i].early + USECS_PER_DAY);
+	for (int i = 0; i < rules->nduplicates; i++)
+		longest = Max(longest, rules->duplicates[i].within);
+	return longest;
+}
+
 /* Compiles the current maps. */
 static void
 compile_rules(void)
@@ -528,6 +541,7 @@ compile_rules(void)
 		rules->duplicates = packed(&current, sizeof(DuplicateRule), &rules->nduplicates);
 		table_read("workflow_step", lengthof(step_columns), step_columns, read_step, &current);
 		rules->deliveries = packed(&current, sizeof(Delivery), &rules->ndeliveries);
+		rules->lookback = look_back();
 		rules->offered = kind_intern(offered, false)->id;
 		rules->accepted = kind_intern(accepted, false)->id;
 	}

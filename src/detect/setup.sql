@@ -4,11 +4,13 @@ BEGIN
 	CREATE TABLE IF NOT EXISTS workflow_track.patient_state (
 		patient_id text COLLATE "C" PRIMARY KEY,
 		first_at timestamptz NOT NULL,
-		linked boolean NOT NULL
+		linked boolean NOT NULL,
+		imprecise boolean NOT NULL
 	) WITH (fillfactor = 90);
 	COMMENT ON TABLE workflow_track.patient_state IS 'the patients that events are recorded of';
 	COMMENT ON COLUMN workflow_track.patient_state.patient_id IS 'the patient';
 	COMMENT ON COLUMN workflow_track.patient_state.first_at IS 'no event of the patient is earlier';
+	COMMENT ON COLUMN workflow_track.patient_state.imprecise IS 'whether an event is known to the month or the year only, so that the patient is always evaluated whole';
 	COMMENT ON COLUMN workflow_track.patient_state.linked IS 'whether there is a merge, an alias, a retraction or a test patient to look for';
 
 	CREATE TABLE IF NOT EXISTS workflow_track.loop_state (
@@ -34,7 +36,7 @@ BEGIN
 		closed_by text COLLATE "C",
 		closed_by_role text COLLATE "C"
 	) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02);
-	CREATE INDEX IF NOT EXISTS loop_state_patient ON workflow_track.loop_state (patient_id);
+	CREATE INDEX IF NOT EXISTS loop_state_patient ON workflow_track.loop_state (patient_id, settled_at);
 	CREATE INDEX IF NOT EXISTS loop_state_settled ON workflow_track.loop_state (settled_at);
 	CREATE INDEX IF NOT EXISTS loop_state_opened ON workflow_track.loop_state (opened_at, facility);
 	CREATE INDEX IF NOT EXISTS loop_state_missed ON workflow_track.loop_state (expectation_id, due_at) WHERE settled_at > due_at;
@@ -81,7 +83,7 @@ BEGIN
 		original_actor text COLLATE "C",
 		duplicate_actor text COLLATE "C"
 	);
-	CREATE INDEX IF NOT EXISTS duplicate_state_patient ON workflow_track.duplicate_state (patient_id);
+	CREATE INDEX IF NOT EXISTS duplicate_state_patient ON workflow_track.duplicate_state (patient_id, duplicate_at);
 	CREATE INDEX IF NOT EXISTS duplicate_state_at ON workflow_track.duplicate_state (duplicate_at);
 	COMMENT ON TABLE workflow_track.duplicate_state IS 'duplicate entries, as detection keeps them; view duplicate_entry reads it and explains the columns';
 
@@ -117,6 +119,12 @@ BEGIN
 	COMMENT ON TABLE workflow_track.handoff_state IS 'what the handoffs taken under a patient id contribute to the rollups';
 	COMMENT ON COLUMN workflow_track.handoff_state.patient_id IS 'the patient id';
 	COMMENT ON COLUMN workflow_track.handoff_state.contribution IS 'groups, hours and latencies, as detection encodes them';
+
+	CREATE TABLE IF NOT EXISTS workflow_track.handoff_stale (
+		patient_id text COLLATE "C" PRIMARY KEY
+	) WITH (autovacuum_vacuum_scale_factor = 0.02);
+	COMMENT ON TABLE workflow_track.handoff_stale IS 'patient ids whose contributions maintain() has to bring up to date; until then views compute them';
+	COMMENT ON COLUMN workflow_track.handoff_stale.patient_id IS 'the patient id';
 
 	CREATE TABLE IF NOT EXISTS workflow_track.handoff_delta (
 		removed bytea NOT NULL,

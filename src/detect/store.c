@@ -1,246 +1,48 @@
 /*
  * store.c
- *	  Brings kept loops, duplicates and misrouted events to what was found.
- *
- * Each finding becomes a row; what is kept already is compared with it, and only
- * differences are written.  The patient is locked, so nobody else writes them.
+ *	  Brings kept loops, duplicates and misrouted events to what is found of a
+ *	  patient's events: of all, or of a window of them.
  */
 #include "postgres.h"
 
 #include "utils/builtins.h"
-#include "utils/datum.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "detect/detect.h"
+#include "detect/rows.h"
 #include "detect/store.h"
-#include "detect/table.h"
 #include "detect/touched.h"
-
-/* A row as values; key tells rows of one event apart. */
-typedef struct Row
-{
-	int64		event_id;
-	int32		key;
-	bool		matched;
-	ItemPointerData tid;		/* of a kept row */
-	Datum	   *values;
-	bool	   *nulls;
-} Row;
-
-typedef struct Rows
-{
-	int			n;
-	int			size;
-	Row		   *rows;
-} Rows;
-
-/* A table of kept state. */
-typedef struct StateTable
-{
-	const char *name;
-	int			ncolumns;
-	int			event_column;
-	int			key_column;		/* -1: rows of one event are told apart by their order */
-	int			patient_column;
-	Table		table;
-} StateTable;
 
 struct Store
 {
-	MemoryContext context;
-	Snapshot	snapshot;
 	StateTable	loops;
 	StateTable	duplicates;
 	StateTable	misrouted;
 	HandoffStore *handoffs;
 };
 
-/* --- rows ------------------------------------------------------------------ */
-
-/* A new row, all null. */
-static Row *
-add_row(Rows *rows, int ncolumns)
-{
-	Row		   *row;
-
-	if (rows->n == rows->size)
-	{
-		rows->size = Max(32, rows->size * 2);
-		rows->rows = rows->rows == NULL ? palloc(sizeof(Row) * rows->size)
-			: repalloc_huge(rows->rows, sizeof(Row) * rows->size);
-	}
-	row = &rows->rows[rows->n++];
-	memset(row, 0, sizeof(Row));
-	row->values = palloc0((sizeof(Datum) + sizeof(bool)) * ncolumns);
-	row->nulls = (bool *) (row->values + ncolumns);
-	memset(row->nulls, true, ncolumns);
-	return row;
-}
-
-/* Sets a column to a text; a null stays one. */
-static void
-set_text(Row *row, int column, Str s)
-{
-	if (s.data == NULL)
-		return;
-	row->values[column] = PointerGetDatum(cstring_to_text_with_len(s.data, s.len));
-	row->nulls[column] = false;
-}
-
-/* Sets a column to something that is not a text. */
-static void
-set_value(Row *row, int column, Datum value)
-{
-	row->values[column] = value;
-	row->nulls[column] = false;
-}
-
-/* Sets an enum column; InvalidOid is null. */
-static void
-set_enum(Row *row, int column, Oid value)
-{
-	if (OidIsValid(value))
-		set_value(row, column, ObjectIdGetDatum(value));
-}
-
-/* Order by event and key, for qsort. */
-static int
-compare_rows(const void *a, const void *b)
-{
-	const Row  *x = a;
-	const Row  *y = b;
-
-	if (x->event_id != y->event_id)
-		return x->event_id < y->event_id ? -1 : 1;
-	return x->key == y->key ? 0 : x->key < y->key ? -1 : 1;
-}
-
-/* Are two rows equal in every column? */
-static bool
-rows_equal(TupleDesc desc, const Row *a, const Row *b)
-{
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-
-		if (a->nulls[i] != b->nulls[i])
-			return false;
-		if (!a->nulls[i] && !datum_image_eq(a->values[i], b->values[i], att->attbyval, att->attlen))
-			return false;
-	}
-	return true;
-}
-
-/* --- bringing a table to what was found ------------------------------------ */
-
-/* Opens the table when it is first needed. */
-static Table *
-state_table(Store *store, StateTable *state)
-{
-	if (state->table.rel == NULL)
-	{
-		table_by_name(&state->table, store->context, state->name, store->snapshot, RowExclusiveLock);
-		table_use_index(&state->table, state->patient_column + 1, 0);
-		if (RelationGetDescr(state->table.rel)->natts != state->ncolumns)
-			elog(ERROR, "table \"%s\" has %d columns, not %d", state->name,
-				 RelationGetDescr(state->table.rel)->natts, state->ncolumns);
-	}
-	return &state->table;
-}
-
-/* Reads the rows that are kept of a patient. */
-static void
-read_kept(Store *store, StateTable *state, Patient *p, Rows *kept)
-{
-	Table	   *table = state_table(store, state);
-
-	for (int i = 0; i < p->nids; i++)
-	{
-		table_key_text(table, p->ids[i]);
-		table_find(table, 1);
-		while (table_next(table))
-		{
-			HeapTuple	tuple = ExecCopySlotHeapTuple(table->slot);
-			Row		   *row = add_row(kept, state->ncolumns);
-
-			heap_deform_tuple(tuple, RelationGetDescr(table->rel), row->values, row->nulls);
-			row->tid = table->slot->tts_tid;
-			row->event_id = DatumGetInt64(row->values[state->event_column]);
-			if (state->key_column >= 0)
-				row->key = DatumGetInt32(row->values[state->key_column]);
-		}
-	}
-}
-
-/* Numbers the rows of each event by order, where they have no key. */
-static void
-number_rows(Rows *rows)
-{
-	for (int i = 1; i < rows->n; i++)
-		if (rows->rows[i].event_id == rows->rows[i - 1].event_id)
-			rows->rows[i].key = rows->rows[i - 1].key + 1;
-}
-
-/* Sorts rows so that those of the same finding meet. */
-static void
-arrange(StateTable *state, Rows *rows)
-{
-	if (rows->n > 1)
-		qsort(rows->rows, rows->n, sizeof(Row), compare_rows);
-	if (state->key_column < 0)
-		number_rows(rows);
-}
-
-/* Writes what differs between kept and found rows. */
-static void
-write_differences(Store *store, StateTable *state, Rows *kept, Rows *found)
-{
-	Table	   *table = state_table(store, state);
-	TupleDesc	desc = RelationGetDescr(table->rel);
-	int			k = 0;
-
-	arrange(state, kept);
-	arrange(state, found);
-	for (int f = 0; f < found->n; f++)
-	{
-		Row		   *row = &found->rows[f];
-
-		while (k < kept->n && compare_rows(&kept->rows[k], row) < 0)
-			table_delete(table, &kept->rows[k++].tid);
-		if (k < kept->n && compare_rows(&kept->rows[k], row) == 0)
-		{
-			if (!rows_equal(desc, &kept->rows[k], row))
-				table_update(table, &kept->rows[k].tid, row->values, row->nulls);
-			k++;
-		}
-		else
-			table_insert(table, row->values, row->nulls);
-	}
-	while (k < kept->n)
-		table_delete(table, &kept->rows[k++].tid);
-}
-
-/* Brings a table to what was found of a patient. */
-static void
-keep_rows(Store *store, StateTable *state, Patient *p, Rows *found, bool is_new)
-{
-	Rows		kept = {0, 0, NULL};
-
-	if (!is_new)
-		read_kept(store, state, p, &kept);
-	if (kept.n > 0 || found->n > 0)
-		write_differences(store, state, &kept, found);
-}
-
 /* --- findings as rows ------------------------------------------------------ */
+
+/* Sets what settled a loop. */
+static void
+set_settled(Row *row, Event *closer, const Event *canceller)
+{
+	const Event *end = closer != NULL ? closer : canceller;
+
+	set_value(row, LS_SETTLED_AT, TimestampTzGetDatum(end != NULL ? end->at : DT_NOEND));
+	set_value(row, LS_IS_CANCELLED, BoolGetDatum(canceller != NULL));
+	if (closer == NULL)
+		return;
+	set_value(row, LS_CLOSED_EVENT_ID, Int64GetDatum(closer->event_id));
+	set_text(row, LS_CLOSED_BY, closer->actor);
+	set_text(row, LS_CLOSED_BY_ROLE, actor_role(closer));
+}
 
 /* A loop as a row of loop_state. */
 static void
 loop_row(Rows *rows, const Loop *loop, bool is_test)
 {
 	Event	   *o = loop->opener;
-	Event	   *end = loop->closer != NULL ? loop->closer : loop->canceller;
 	Row		   *row = add_row(rows, LS_NCOLUMNS);
 	bool		by_recipient = o->recipient.data != NULL;
 
@@ -249,18 +51,11 @@ loop_row(Rows *rows, const Loop *loop, bool is_test)
 	set_value(row, LS_OPENED_EVENT_ID, Int64GetDatum(o->event_id));
 	set_value(row, LS_OPENED_AT, TimestampTzGetDatum(o->at));
 	set_value(row, LS_DUE_AT, TimestampTzGetDatum(loop->due_at));
-	set_value(row, LS_SETTLED_AT, TimestampTzGetDatum(end != NULL ? end->at : DT_NOEND));
-	if (loop->closer != NULL)
-	{
-		set_value(row, LS_CLOSED_EVENT_ID, Int64GetDatum(end->event_id));
-		set_text(row, LS_CLOSED_BY, end->actor);
-		set_text(row, LS_CLOSED_BY_ROLE, actor_role(end));
-	}
+	set_settled(row, loop->closer, loop->canceller);
 	if (o->has_message)
 		set_value(row, LS_OPENED_MESSAGE_ID, Int64GetDatum(o->message_id));
 	set_value(row, LS_EXPECTATION_ID, Int32GetDatum(loop->rule->id));
 	set_enum(row, LS_SEVERITY, o->severity);
-	set_value(row, LS_IS_CANCELLED, BoolGetDatum(loop->canceller != NULL));
 	set_value(row, LS_IS_TEST, BoolGetDatum(is_test));
 	set_text(row, LS_PATIENT_ID, o->patient);
 	set_text(row, LS_FACILITY, o->facility);
@@ -357,13 +152,13 @@ Store *
 store_begin(Snapshot snapshot, bool rebase)
 {
 	Store	   *store = palloc0(sizeof(Store));
-	StateTable	loops = {"loop_state", LS_NCOLUMNS, LS_OPENED_EVENT_ID, LS_EXPECTATION_ID, LS_PATIENT_ID};
-	StateTable	duplicates = {"duplicate_state", DS_NCOLUMNS, DS_DUPLICATE_EVENT_ID,
-	DS_DUPLICATE_RULE_ID, DS_PATIENT_ID};
-	StateTable	misrouted = {"misrouted_state", MS_NCOLUMNS, MS_EVENT_ID, -1, MS_PATIENT_ID};
+	StateTable	loops = {"loop_state", LS_NCOLUMNS, LS_OPENED_EVENT_ID, LS_EXPECTATION_ID,
+	LS_PATIENT_ID, LS_SETTLED_AT, CurrentMemoryContext, snapshot};
+	StateTable	duplicates = {"duplicate_state", DS_NCOLUMNS, DS_DUPLICATE_EVENT_ID, DS_DUPLICATE_RULE_ID,
+	DS_PATIENT_ID, DS_DUPLICATE_AT, CurrentMemoryContext, snapshot};
+	StateTable	misrouted = {"misrouted_state", MS_NCOLUMNS, MS_EVENT_ID, -1,
+	MS_PATIENT_ID, -1, CurrentMemoryContext, snapshot};
 
-	store->context = CurrentMemoryContext;
-	store->snapshot = snapshot;
 	store->loops = loops;
 	store->duplicates = duplicates;
 	store->misrouted = misrouted;
@@ -371,34 +166,229 @@ store_begin(Snapshot snapshot, bool rebase)
 	return store;
 }
 
-/* Finds everything about a patient, and keeps it; nothing is kept of a new one. */
-void
-store_patient(Store *store, Patient *p, const Rules *rules, bool is_new)
+/* Brings loops to what was found since `from`. */
+static void
+keep_loops(Store *store, Patient *p, const Loop *loops, int n, Rows *kept)
 {
-	int			n;
-	Loop	   *loops = find_loops(p, rules, &n);
-	Duplicate  *duplicates;
-	Misrouted  *misrouted;
 	Rows		found = {0, 0, NULL};
 
 	for (int i = 0; i < n; i++)
 		loop_row(&found, &loops[i], p->is_test);
-	keep_rows(store, &store->loops, p, &found, is_new);
+	write_differences(&store->loops, kept, &found);
+}
 
-	duplicates = find_duplicates(p, rules, &n);
+/* Brings duplicates to what was found since `from`. */
+static void
+keep_duplicates(Store *store, Patient *p, const Rules *rules, Rows *kept)
+{
+	int			n;
+	Duplicate  *duplicates = find_duplicates(p, rules, &n);
+	Rows		found = {0, 0, NULL};
+
 	refuse_duplicates(duplicates, n);
-	found.n = 0;
 	for (int i = 0; i < n; i++)
 		duplicate_row(&found, &duplicates[i], p->is_test);
-	keep_rows(store, &store->duplicates, p, &found, is_new);
+	write_differences(&store->duplicates, kept, &found);
+}
 
-	misrouted = find_misrouted(p, rules, &n);
-	found.n = 0;
+/* Brings misrouted events to what was found since `from`. */
+static void
+keep_misrouted(Store *store, Patient *p, const Rules *rules, Rows *kept)
+{
+	int			n;
+	Misrouted  *misrouted = find_misrouted(p, rules, &n);
+	Rows		found = {0, 0, NULL};
+
 	for (int i = 0; i < n; i++)
 		misrouted_row(&found, &misrouted[i], p->is_test);
-	keep_rows(store, &store->misrouted, p, &found, is_new);
+	write_differences(&store->misrouted, kept, &found);
+}
 
+/* Finds everything about a patient, and keeps it; nothing is kept of a new one. */
+void
+store_patient(Store *store, Patient *p, const Rules *rules, bool is_new)
+{
+	Rows		loops = {0, 0, NULL};
+	Rows		duplicates = {0, 0, NULL};
+	Rows		misrouted = {0, 0, NULL};
+	bool		needs_whole;
+	Loop	   *found;
+	int			n;
+
+	if (!is_new)
+	{
+		read_kept(&store->loops, p->ids, p->nids, DT_NOBEGIN, &loops);
+		read_kept(&store->duplicates, p->ids, p->nids, DT_NOBEGIN, &duplicates);
+		read_kept(&store->misrouted, p->ids, p->nids, DT_NOBEGIN, &misrouted);
+	}
+	found = find_loops(p, rules, &n, &needs_whole);
+	keep_loops(store, p, found, n, &loops);
+	keep_duplicates(store, p, rules, &duplicates);
+	keep_misrouted(store, p, rules, &misrouted);
 	handoff_store_patient(store->handoffs, p, rules, is_new);
+}
+
+/* --- a window -------------------------------------------------------------- */
+
+/* What is kept of a patient, by how a window of events bears on it. */
+typedef struct Kept
+{
+	Rows		loops;			/* opened since `from` */
+	Rows		open_loops;		/* opened before, not settled before */
+	Rows		duplicates;		/* since `from` */
+	Rows		misrouted;		/* since `from` */
+	Rows		unclaimed;		/* misrouted before, not claimed before */
+} Kept;
+
+/* Sorts kept loops out. */
+static void
+read_loops(Store *store, const Str *ids, int nids, TimestampTz from, int64 lookback, Kept *kept)
+{
+	Rows		rows = {0, 0, NULL};
+
+	read_kept(&store->loops, ids, nids, from - lookback, &rows);
+	for (int i = 0; i < rows.n; i++)
+	{
+		const Row  *row = &rows.rows[i];
+
+		if (DatumGetTimestampTz(row->values[LS_OPENED_AT]) >= from)
+			add_kept_row(&kept->loops, row);
+		else if (DatumGetTimestampTz(row->values[LS_SETTLED_AT]) >= from)
+			add_kept_row(&kept->open_loops, row);
+	}
+}
+
+/* Sorts kept misrouted events out. */
+static void
+read_misrouted(Store *store, const Str *ids, int nids, TimestampTz from, Kept *kept)
+{
+	Rows		rows = {0, 0, NULL};
+
+	read_kept(&store->misrouted, ids, nids, DT_NOBEGIN, &rows);
+	for (int i = 0; i < rows.n; i++)
+	{
+		const Row  *row = &rows.rows[i];
+
+		if (DatumGetTimestampTz(row->values[MS_OCCURRED_AT]) >= from)
+			add_kept_row(&kept->misrouted, row);
+		else if (row->nulls[MS_CLAIMED_AT] || DatumGetTimestampTz(row->values[MS_CLAIMED_AT]) >= from)
+			add_kept_row(&kept->unclaimed, row);
+	}
+}
+
+/* The opening event of a kept loop, as far as answers to it depend on it. */
+static OpenLoop
+open_loop(const Row *row)
+{
+	OpenLoop	loop;
+
+	memset(&loop, 0, sizeof(loop));
+	loop.rule_id = row->key;
+	loop.opener.event_id = row->event_id;
+	loop.opener.at = loop.opener.end = DatumGetTimestampTz(row->values[LS_OPENED_AT]);
+	loop.opener.encounter = row_text(row, LS_ENCOUNTER_ID);
+	loop.opener.subject = row_text(row, LS_SUBJECT);
+	loop.opener.item = row_text(row, LS_ITEM);
+	loop.opener.code = row_text(row, LS_CODE);
+	return loop;
+}
+
+/* A kept misrouted event, as far as claims of it depend on it. */
+static OpenMisrouted
+open_misrouted(const Row *row)
+{
+	OpenMisrouted open;
+
+	memset(&open, 0, sizeof(open));
+	open.workflow = row_text(row, MS_WORKFLOW);
+	open.step = row_text(row, MS_STEP);
+	open.event.subject = row_text(row, MS_SUBJECT);
+	return open;
+}
+
+/* Writes what settles a kept loop now, where it is not what settled it before. */
+static void
+update_loop(Store *store, Row *row, const OpenLoop *loop)
+{
+	Event	   *end = loop->closer != NULL ? loop->closer : loop->canceller;
+	TimestampTz settled_at = end != NULL ? end->at : DT_NOEND;
+	bool		was_closed = !row->nulls[LS_CLOSED_EVENT_ID];
+
+	if (DatumGetTimestampTz(row->values[LS_SETTLED_AT]) == settled_at &&
+		DatumGetBool(row->values[LS_IS_CANCELLED]) == (loop->canceller != NULL) &&
+		was_closed == (loop->closer != NULL) &&
+		(!was_closed || DatumGetInt64(row->values[LS_CLOSED_EVENT_ID]) == end->event_id))
+		return;
+	row->nulls[LS_CLOSED_EVENT_ID] = row->nulls[LS_CLOSED_BY] = row->nulls[LS_CLOSED_BY_ROLE] = true;
+	set_settled(row, loop->closer, loop->canceller);
+	update_row(&store->loops, row);
+}
+
+/* Writes who claimed a kept misrouted event, where it is not who did before. */
+static void
+update_misrouted(Store *store, Row *row, const OpenMisrouted *open)
+{
+	if (open->claim == NULL)
+		return;
+	if (!row->nulls[MS_CLAIMED_AT] &&
+		DatumGetTimestampTz(row->values[MS_CLAIMED_AT]) == open->claim->at &&
+		str_equal(row_text(row, MS_CLAIMED_BY), open->claim->actor))
+		return;
+	set_value(row, MS_CLAIMED_AT, TimestampTzGetDatum(open->claim->at));
+	set_text(row, MS_CLAIMED_BY, open->claim->actor);
+	update_row(&store->misrouted, row);
+}
+
+/*
+ * Finds what events that are all at or after `from` change of what is kept, by
+ * looking at a window of events; false, and nothing is written, where that is
+ * not enough.
+ */
+bool
+store_window(Store *store, Loader *loader, List *ids, TimestampTz from, bool linked)
+{
+	const Rules *rules = loader_rules(loader);
+	int			nids = list_length(ids);
+	Str		   *id = palloc(sizeof(Str) * nids);
+	Kept		kept;
+	Earlier		earlier;
+	Patient    *p;
+	Loop	   *loops;
+	int			nloops;
+	bool		needs_whole;
+
+	memset(&kept, 0, sizeof(kept));
+	for (int i = 0; i < nids; i++)
+		id[i] = *(Str *) list_nth(ids, i);
+	read_loops(store, id, nids, from, rules->lookback, &kept);
+	read_misrouted(store, id, nids, from, &kept);
+	read_kept(&store->duplicates, id, nids, from, &kept.duplicates);
+	earlier.nloops = kept.open_loops.n;
+	earlier.loops = palloc(sizeof(OpenLoop) * Max(earlier.nloops, 1));
+	for (int i = 0; i < earlier.nloops; i++)
+		earlier.loops[i] = open_loop(&kept.open_loops.rows[i]);
+	earlier.nmisrouted = kept.unclaimed.n;
+	earlier.misrouted = palloc(sizeof(OpenMisrouted) * Max(earlier.nmisrouted, 1));
+	for (int i = 0; i < earlier.nmisrouted; i++)
+		earlier.misrouted[i] = open_misrouted(&kept.unclaimed.rows[i]);
+
+	p = loader_window(loader, ids, from, linked, &earlier);
+	loops = find_loops(p, rules, &nloops, &needs_whole);
+	if (needs_whole)
+		return false;
+	settle_loops(p, rules, &earlier);
+	claim_misrouted(p, rules, &earlier);
+	keep_loops(store, p, loops, nloops, &kept.loops);
+	for (int i = 0; i < earlier.nloops; i++)
+		if (earlier.loops[i].is_known)
+			update_loop(store, &kept.open_loops.rows[i], &earlier.loops[i]);
+	keep_duplicates(store, p, rules, &kept.duplicates);
+	keep_misrouted(store, p, rules, &kept.misrouted);
+	for (int i = 0; i < earlier.nmisrouted; i++)
+		if (earlier.misrouted[i].is_known)
+			update_misrouted(store, &kept.unclaimed.rows[i], &earlier.misrouted[i]);
+	handoff_store_later(store->handoffs, id, nids);
+	return true;
 }
 
 /* Writes what is still unwritten. */

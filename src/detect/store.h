@@ -41,7 +41,12 @@ enum MisroutedColumn
 
 extern void refuse_duplicates(const Duplicate *duplicates, int n);
 
-/* Columns of handoff_delta, in their order. */
+/* Columns of handoff_state and handoff_delta, in their order. */
+enum
+{
+	HS_PATIENT_ID, HS_CONTRIBUTION, HS_NCOLUMNS
+};
+
 enum
 {
 	HD_REMOVED, HD_ADDED, HD_NCOLUMNS
@@ -52,6 +57,7 @@ typedef struct HandoffStore HandoffStore;
 
 extern HandoffStore *handoff_store_begin(Snapshot snapshot, bool rebase);
 extern void handoff_store_patient(HandoffStore *store, Patient *p, const Rules *rules, bool is_new);
+extern void handoff_store_later(HandoffStore *store, const Str *ids, int nids);
 extern void handoff_store_end(HandoffStore *store);
 
 #endif							/* WT_STORE_H */

@@ -124,7 +124,7 @@ table_find(Table *table, int nkeys)
 	MemoryContext old = MemoryContextSwitchTo(table->context);
 
 	if (table->scan == NULL)
-		table->scan = index_beginscan(table->rel, table->index, table->snapshot, nkeys, 0);
+		table->scan = wt_index_beginscan(table->rel, table->index, table->snapshot, nkeys);
 	index_rescan(table->scan, table->keys, nkeys, NULL, 0);
 	MemoryContextSwitchTo(old);
 }

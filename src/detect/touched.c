@@ -24,17 +24,24 @@
 #include "detect/table.h"
 #include "detect/touched.h"
 
+/* So many events of a patient are not told from what is known already, but all is looked at anew. */
+#define MANY_EVENTS 16
+
 /* A patient id that the transaction touches. */
 typedef struct Touched
 {
 	Str			patient;
 	TimestampTz first_at;		/* no event of this transaction is earlier */
+	int			nevents;		/* how many of them there are */
 	bool		linked;			/* merged, aliased, retracted or a test patient */
+	bool		whole;			/* to be evaluated whole */
 	bool		done;
 	/* found at the end: */
 	bool		has_events;
 	bool		is_known;		/* has a row of patient_state ... */
-	bool		was_linked;		/* ... which says this */
+	bool		was_linked;		/* ... which says this ... */
+	bool		imprecise;		/* ... and this */
+	bool		was_imprecise;
 	TimestampTz kept_first_at;
 	ItemPointerData tid;
 } Touched;
@@ -77,9 +84,9 @@ grow_touched(void)
 		pfree(old);
 }
 
-/* Notes a patient. */
+/* Notes a patient; no event that is the reason for it is before first_at. */
 void
-touch_patient(Str patient, TimestampTz first_at, bool linked)
+touch_patient(Str patient, TimestampTz first_at, Touch why)
 {
 	Touched   **slot;
 	Touched    *t;
@@ -101,7 +108,9 @@ touch_patient(Str patient, TimestampTz first_at, bool linked)
 	}
 	t = *slot;
 	t->first_at = Min(t->first_at, first_at);
-	t->linked |= linked;
+	t->nevents += why == TOUCH_EVENT;
+	t->linked |= why == TOUCH_LINK || why == TOUCH_JOINED;
+	t->whole |= why == TOUCH_LINK || why == TOUCH_WHOLE;
 }
 
 /*
@@ -157,7 +166,14 @@ touch_linked(Touched *t, Loader *loader)
 	ListCell   *lc;
 
 	foreach(lc, ids)
-		touch_patient(*(Str *) lfirst(lc), t->first_at, true);
+	{
+		Touched    *other;
+
+		touch_patient(*(Str *) lfirst(lc), t->first_at, TOUCH_JOINED);
+		other = *touched_slot(*(Str *) lfirst(lc));
+		other->whole |= t->whole;
+		t->whole |= other->whole;
+	}
 }
 
 /* Reads a patient's row of patient_state. */
@@ -176,6 +192,8 @@ read_patient_state(Touched *t, Table *table)
 	t->kept_first_at = DatumGetTimestampTz(slot_getattr(table->slot, PS_FIRST_AT + 1, &isnull));
 	t->was_linked = DatumGetBool(slot_getattr(table->slot, PS_LINKED + 1, &isnull));
 	t->linked |= t->was_linked;
+	t->was_imprecise = DatumGetBool(slot_getattr(table->slot, PS_IMPRECISE + 1, &isnull));
+	t->imprecise = t->was_imprecise;
 }
 
 /* Order by patient id. */
@@ -206,20 +224,26 @@ static void
 close_over_merges(Snapshot snapshot)
 {
 	Loader	   *loader = loader_begin(snapshot);
-	List	   *list = list_touched();
+	uint32		count;
 	Table		table;
-	ListCell   *lc;
 
 	table_by_name(&table, CurrentMemoryContext, "patient_state", snapshot, AccessShareLock);
 	table_use_index(&table, PS_PATIENT_ID + 1, 0);
-	foreach(lc, list)
+	do
 	{
-		Touched    *t = lfirst(lc);
+		List	   *list = list_touched();
+		ListCell   *lc;
 
-		read_patient_state(t, &table);
-		if (t->linked)
-			touch_linked(t, loader);
-	}
+		count = touched_count;
+		foreach(lc, list)
+		{
+			Touched    *t = lfirst(lc);
+
+			read_patient_state(t, &table);
+			if (t->linked)
+				touch_linked(t, loader);
+		}
+	} while (touched_count > count);
 	table_done(&table);
 	loader_end(loader);
 }
@@ -293,24 +317,48 @@ keep_patient_state(Touched *t, Table *table)
 	Datum		values[PS_NCOLUMNS];
 	bool		nulls[PS_NCOLUMNS] = {0};
 
-	if (t->is_known && t->kept_first_at <= t->first_at && t->was_linked == t->linked)
+	if (t->is_known && t->kept_first_at <= t->first_at && t->was_linked == t->linked &&
+		t->was_imprecise == t->imprecise)
 		return;
 	values[PS_PATIENT_ID] = PointerGetDatum(cstring_to_text_with_len(t->patient.data, t->patient.len));
 	values[PS_FIRST_AT] = TimestampTzGetDatum(Min(t->first_at, t->kept_first_at));
 	values[PS_LINKED] = BoolGetDatum(t->linked);
+	values[PS_IMPRECISE] = BoolGetDatum(t->imprecise);
 	if (t->is_known)
 		table_update(table, &t->tid, values, nulls);
 	else
 		table_insert(table, values, nulls);
 }
 
-/* Evaluates one patient by its ids. */
+/* Evaluates one patient by its ids, by all events. */
+static void
+evaluate_whole(Loader *loader, Store *store, List *ids, TimestampTz since, bool linked, bool is_new)
+{
+	Patient    *p = loader_patient(loader, ids, since, linked);
+	ListCell   *lc;
+
+	store_patient(store, p, loader_rules(loader), is_new);
+	foreach(lc, ids)
+	{
+		Touched    *t = *touched_slot(*(Str *) lfirst(lc));
+
+		t->has_events = p->nevents > 0;
+		t->imprecise = p->longest_imprecision > USECS_PER_DAY;
+		t->whole = true;
+	}
+}
+
+/*
+ * Evaluates one patient by its ids: of one that is known, and to whom nothing
+ * happened but a few events, by a window of events.
+ */
 static void
 evaluate_part(Loader *loader, Store *store, List *ids, bool linked)
 {
 	TimestampTz since = DT_NOEND;
+	TimestampTz from = DT_NOEND;
 	bool		is_new = true;
-	Patient    *p;
+	bool		whole = false;
 	ListCell   *lc;
 
 	foreach(lc, ids)
@@ -318,12 +366,12 @@ evaluate_part(Loader *loader, Store *store, List *ids, bool linked)
 		Touched    *t = *touched_slot(*(Str *) lfirst(lc));
 
 		since = Min(since, Min(t->first_at, t->kept_first_at));
+		from = Min(from, t->first_at);
 		is_new &= !t->is_known;
+		whole |= t->whole || t->imprecise || t->nevents >= MANY_EVENTS;
 	}
-	p = loader_patient(loader, ids, since, linked);
-	store_patient(store, p, loader_rules(loader), is_new);
-	foreach(lc, ids)
-		(*touched_slot(*(Str *) lfirst(lc)))->has_events = p->nevents > 0;
+	if (whole || is_new || !store_window(store, loader, ids, from, linked))
+		evaluate_whole(loader, store, ids, since, linked, is_new);
 }
 
 /* Evaluates all touched patients under a snapshot. */
@@ -439,7 +487,11 @@ unmark_touched(Snapshot snapshot)
 	table_use_index(&stale, 1, 0);
 	foreach(lc, list)
 	{
-		table_key_text(&stale, ((Touched *) lfirst(lc))->patient);
+		Touched    *t = lfirst(lc);
+
+		if (!t->whole)
+			continue;
+		table_key_text(&stale, t->patient);
 		table_find(&stale, 1);
 		if (table_next(&stale))
 			table_delete(&stale, &stale.slot->tts_tid);

@@ -12,11 +12,20 @@
 /* Columns of patient_state, in its order. */
 enum
 {
-	PS_PATIENT_ID, PS_FIRST_AT, PS_LINKED, PS_NCOLUMNS
+	PS_PATIENT_ID, PS_FIRST_AT, PS_LINKED, PS_IMPRECISE, PS_NCOLUMNS
 };
 
 extern void touched_init(void);
-extern void touch_patient(Str patient, TimestampTz first_at, bool linked);
+/* Why a patient is touched. */
+typedef enum Touch
+{
+	TOUCH_EVENT,				/* an event was recorded */
+	TOUCH_JOINED,				/* a merge joins it to one that is touched */
+	TOUCH_WHOLE,				/* something else: look at all events */
+	TOUCH_LINK					/* likewise, and there is a merge, alias, retraction or test patient */
+} Touch;
+
+extern void touch_patient(Str patient, TimestampTz first_at, Touch why);
 extern void rebase_touched(void);
 extern void note_refusable(int64 event_id);
 extern bool detection_is_paused(Snapshot snapshot);

@@ -57,6 +57,22 @@ is_blank(Str s)
 	return true;
 }
 
+/*
+ * Refuses a null where an event must have a value.  These are no constraints of
+ * the table: they would show the whole row.
+ */
+static void
+check_nulls(TupleTableSlot *slot)
+{
+	static const int columns[] = {EV_SOURCE_SEQUENCE, EV_TIME_PRECISION, EV_FACILITY, EV_PATIENT_ID, EV_KIND};
+
+	for (int i = 0; i < lengthof(columns); i++)
+		if (slot->tts_isnull[columns[i]])
+			ereport(ERROR,
+					(errcode(ERRCODE_NOT_NULL_VIOLATION),
+					 errmsg("%s of an event must not be null", event_column_names[columns[i]])));
+}
+
 /* Refuses what no event can be; no message tells what was in it. */
 static void
 check_event(TupleTableSlot *slot, const Kind *kind)
@@ -84,14 +100,15 @@ check_event(TupleTableSlot *slot, const Kind *kind)
 	{
 		TimestampTz planned = DatumGetTimestampTz(slot->tts_values[EV_PLANNED_AT]);
 
-		if (planned < EARLIEST_EVENT || planned > LATEST_PLAN)
+		if (planned < EARLIEST_EVENT || planned >= LATEST_PLAN)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATETIME_FIELD_OVERFLOW),
 					 errmsg("planned_at of an event is out of range"),
 					 errdetail("It is before 1900 or after 2199.")));
 	}
 	if (SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA &&
-		DatumGetTimestampTz(slot->tts_values[EV_RECORDED_AT]) != GetCurrentTransactionStartTimestamp())
+		(slot->tts_isnull[EV_RECORDED_AT] ||
+		 DatumGetTimestampTz(slot->tts_values[EV_RECORDED_AT]) != GetCurrentTransactionStartTimestamp()))
 		ereport(ERROR,
 				(errcode(ERRCODE_GENERATED_ALWAYS),
 				 errmsg("column \"recorded_at\" of an event cannot be given"),
@@ -127,7 +144,7 @@ record_merge(TupleTableSlot *slot, Str patient, Str kind)
 		if (is_blank(subject) || str_equal(subject, patient))
 			return false;
 		keep_merge("patient_merge", values, nulls);
-		touch_patient(subject, DatumGetTimestampTz(slot->tts_values[EV_OCCURRED_AT]), true);
+		touch_patient(subject, DatumGetTimestampTz(slot->tts_values[EV_OCCURRED_AT]), TOUCH_LINK);
 		return true;
 	}
 	if (kind.len == 16 && memcmp(kind.data, "encounter.merged", 16) == 0 &&
@@ -159,6 +176,7 @@ check_refusal(int64 event_id, Str patient, TimestampTz at)
 		if (rules->duplicates[i].reject)
 			within = Max(within, rules->duplicates[i].within);
 	note_refusable(event_id);
+	CommandCounterIncrement();	/* makes the event visible */
 	PushActiveSnapshot(GetLatestSnapshot());
 	if (!detection_is_paused(GetActiveSnapshot()))
 	{
@@ -183,11 +201,13 @@ event_recorded(PG_FUNCTION_ARGS)
 
 	(void) rules_current();
 	slot_getsomeattrs(slot, EV_KIND + 1);
+	check_nulls(slot);
 	kind = rules_kind(str_of_datum(slot->tts_values[EV_KIND]));
 	check_event(slot, kind);
 	patient = str_of_datum(slot->tts_values[EV_PATIENT_ID]);
 	at = DatumGetTimestampTz(slot->tts_values[EV_OCCURRED_AT]);
-	touch_patient(patient, at, kind->is_merge && record_merge(slot, patient, kind->name));
+	touch_patient(patient, at, kind->is_merge && record_merge(slot, patient, kind->name) ? TOUCH_LINK :
+				  event_is_imprecise(slot->tts_values) ? TOUCH_WHOLE : TOUCH_EVENT);
 	if (kind->may_reject)
 		check_refusal(DatumGetInt64(slot->tts_values[EV_EVENT_ID]), patient, at);
 	return PointerGetDatum(NULL);
@@ -201,7 +221,7 @@ touch_row(TupleTableSlot *slot)
 	Datum		patient = slot_getattr(slot, 1, &isnull);
 
 	if (!isnull)
-		touch_patient(str_of_datum(patient), DT_NOEND, true);
+		touch_patient(str_of_datum(patient), DT_NOEND, TOUCH_LINK);
 }
 
 /* After a change of subject_alias, test_patient or retraction. */
@@ -261,7 +281,7 @@ touch_patients(PG_FUNCTION_ARGS)
 			continue;
 		touch_patient(str_of_datum(ids[i]),
 					  null_first_at[i] ? DT_NOEND : DatumGetTimestampTz(first_at[i]),
-					  !null_linked[i] && DatumGetBool(linked[i]));
+					  !null_linked[i] && DatumGetBool(linked[i]) ? TOUCH_LINK : TOUCH_WHOLE);
 	}
 	if (PG_GETARG_BOOL(3))
 		rebase_touched();

@@ -7,19 +7,20 @@ BEGIN
 	IF to_regclass('workflow_track.event') IS NOT NULL THEN
 		RETURN;
 	END IF;
+	-- What else must not be null, event_recorded() refuses without showing the row, as a constraint would.
 	CREATE TABLE workflow_track.event (
 		event_id bigint GENERATED ALWAYS AS IDENTITY,
 		occurred_at timestamptz NOT NULL,
-		recorded_at timestamptz NOT NULL DEFAULT now(),
-		source_sequence integer NOT NULL DEFAULT 0,
-		time_precision workflow_track.time_precision NOT NULL DEFAULT 'second',
+		recorded_at timestamptz DEFAULT now(),
+		source_sequence integer DEFAULT 0,
+		time_precision workflow_track.time_precision DEFAULT 'second',
 		planned_at timestamptz,
-		facility text COLLATE "C" NOT NULL DEFAULT '',
-		patient_id text COLLATE "C" NOT NULL,
+		facility text COLLATE "C" DEFAULT '',
+		patient_id text COLLATE "C",
 		encounter_id text COLLATE "C",
 		subject text COLLATE "C",
 		item text COLLATE "C",
-		kind text COLLATE "C" NOT NULL,
+		kind text COLLATE "C",
 		code workflow_track.clinical_code,
 		value text COLLATE "C",
 		severity workflow_track.severity,

@@ -32,21 +32,6 @@ put_text(Datum *values, bool *nulls, int column, Str s)
 		values[column] = PointerGetDatum(cstring_to_text_with_len(s.data, s.len));
 }
 
-/* Loads the patient that an id belongs to; the part of ids that are one. */
-static Patient *
-load_by_id(Loader *loader, Str id, TimestampTz first_at, bool linked)
-{
-	Str		   *copy = palloc(sizeof(Str));
-	List	   *ids;
-
-	*copy = id;
-	if (!linked)
-		return loader_patient(loader, list_make1(copy), first_at, false);
-	/* of merged ids, the others may have earlier events */
-	ids = linitial(loader_parts(loader, list_make1(copy)));
-	return loader_patient(loader, ids, list_length(ids) > 1 ? DT_NOBEGIN : first_at, true);
-}
-
 /* --- handoffs -------------------------------------------------------------- */
 
 enum
@@ -111,7 +96,7 @@ patient_handoffs(PG_FUNCTION_ARGS)
 		MemoryContextSwitchTo(old);
 	}
 	loader = loader_begin(GetActiveSnapshot());
-	p = load_by_id(loader, id, PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_BOOL(2));
+	p = loader_by_id(loader, id, PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_BOOL(2));
 	if (!p->is_test || show_test_patients)
 	{
 		handoffs = find_handoffs(p, loader_rules(loader), &n);
@@ -165,7 +150,7 @@ static void
 count_patient(HTAB *rows, const Visible *visible, Loader *loader,
 			  Str id, TimestampTz first_at, bool linked, TimestampTz as_of)
 {
-	Patient    *p = load_by_id(loader, id, first_at, linked);
+	Patient    *p = loader_by_id(loader, id, first_at, linked);
 	Coverage   *coverage;
 	int			n;
 

@@ -15,6 +15,7 @@
 
 #include "detect/contribution.h"
 #include "detect/store.h"
+#include "detect/touched.h"
 #include "report/visible.h"
 #include "types/latency_histogram.h"
 
@@ -129,6 +130,68 @@ count_deltas(Cells *cells)
 	table_done(&table);
 }
 
+/* Counts what a patient id's handoffs contribute now, less what was kept of them. */
+static void
+count_patient(Cells *cells, Loader *loader, Table *kept, Str id, TimestampTz first_at, bool linked)
+{
+	Patient    *p = loader_by_id(loader, id, first_at, linked);
+	Samples		samples = {0, 0, NULL};
+	Handoff    *handoffs;
+	bool		isnull;
+	int			n;
+
+	handoffs = find_handoffs(p, loader_rules(loader), &n);
+	samples_of_handoffs(&samples, handoffs, n, id, p->is_test);
+	for (int i = 0; i < samples.n; i++)
+		count_sample(cells, &samples.items[i], 1);
+	table_key_text(kept, id);
+	table_find(kept, 1);
+	if (table_next(kept))
+		count_bytes(cells, slot_getattr(kept->slot, HS_CONTRIBUTION + 1, &isnull), -1);
+}
+
+/* Counts the patient ids whose contributions are not up to date. */
+static void
+count_stale(Cells *cells)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "workflow_track patient",
+												  ALLOCSET_DEFAULT_SIZES);
+	Snapshot	snapshot = GetActiveSnapshot();
+	Loader	   *loader = loader_begin(snapshot);
+	TableScanDesc scan;
+	Table		stale,
+				state,
+				kept;
+
+	table_by_name(&stale, CurrentMemoryContext, "handoff_stale", snapshot, AccessShareLock);
+	table_by_name(&state, CurrentMemoryContext, "patient_state", snapshot, AccessShareLock);
+	table_use_index(&state, PS_PATIENT_ID + 1, 0);
+	table_by_name(&kept, CurrentMemoryContext, "handoff_state", snapshot, AccessShareLock);
+	table_use_index(&kept, HS_PATIENT_ID + 1, 0);
+	scan = table_beginscan(stale.rel, snapshot, 0, NULL);
+	while (table_scan_getnextslot(scan, ForwardScanDirection, stale.slot))
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+		bool		isnull;
+		Str			id = str_of_datum(slot_getattr(stale.slot, 1, &isnull));
+
+		CHECK_FOR_INTERRUPTS();
+		table_key_text(&state, id);
+		table_find(&state, 1);
+		if (table_next(&state))
+			count_patient(cells, loader, &kept, id,
+						  DatumGetTimestampTz(slot_getattr(state.slot, PS_FIRST_AT + 1, &isnull)),
+						  DatumGetBool(slot_getattr(state.slot, PS_LINKED + 1, &isnull)));
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+	}
+	table_endscan(scan);
+	table_done(&stale);
+	table_done(&state);
+	table_done(&kept);
+	loader_end(loader);
+}
+
 /* A text that may be null as a column of the result. */
 static void
 put_text(Datum *values, bool *nulls, int column, Str s)
@@ -166,6 +229,8 @@ put_unfolded(FunctionCallInfo fcinfo, const Visible *visible)
 
 	InitMaterializedSRF(fcinfo, 0);
 	count_deltas(&cells);
+	if (visible != NULL)		/* folding leaves them to maintain() */
+		count_stale(&cells);
 	for (uint32 i = 0; cells.n > 0 && i <= cells.mask; i++)
 	{
 		SampleGroup group;

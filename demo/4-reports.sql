@@ -1,0 +1,78 @@
+-- The reports on the simulated day, as they were at midnight.
+
+SET timezone = 'UTC';
+\o /dev/null
+SELECT workflow_track.maintain();
+\o
+
+\echo
+\echo 'It is midnight. What do the reports say?'
+\echo
+\echo '== care_loop: what had to follow, and did it?'
+\echo 'Each result, order, referral, discharge and handoff offered opens a loop, which something must close in time.'
+\echo 'overdue: it has not happened and should have; open: there is time left; cancelled: no longer needed.'
+SELECT expectation, count(*) FILTER (WHERE status = 'met') AS met, count(*) FILTER (WHERE status = 'late') AS late,
+	count(*) FILTER (WHERE status = 'overdue') AS overdue, count(*) FILTER (WHERE status = 'open') AS open,
+	count(*) FILTER (WHERE status = 'cancelled') AS cancelled
+FROM workflow_track.care_loop_at(demo.midnight()) GROUP BY workflow, expectation ORDER BY workflow, expectation;
+
+\echo '== unacknowledged_result: results that nobody has taken note of'
+\echo 'Whom it was sent to, and whether that is somebody who works here: dr.brandt left a month ago.'
+SELECT severity, subject, to_char(opened_at, 'HH24:MI') AS resulted, owner, owner_active AS active, status, overdue_by, escalate_to
+FROM (SELECT *, row_number() OVER (PARTITION BY severity, owner_active ORDER BY due_at) AS place
+	FROM workflow_track.unacknowledged_result_at(demo.midnight())) u
+WHERE place <= 2 ORDER BY severity DESC, owner_active, due_at;
+
+\echo '== missed_follow_up: patients who wait to be told, to be referred, or to be seen again'
+SELECT expectation, patient_id AS patient, subject, owner, to_char(due_at, 'HH24:MI') AS due, overdue_by
+FROM (SELECT *, row_number() OVER (PARTITION BY expectation ORDER BY due_at) AS place
+	FROM workflow_track.missed_follow_up_at(demo.midnight())) m
+WHERE place <= 2 ORDER BY expectation, place;
+
+\echo '== overdue_loop: all that is overdue, of whatever sort'
+SELECT category, count(*), max(overdue_by) AS longest FROM workflow_track.overdue_loop_at(demo.midnight())
+GROUP BY category ORDER BY category;
+
+\echo '== task_queue: who has most to catch up on'
+SELECT facility, role, actor, open_loops AS open, overdue_loops AS overdue, to_char(oldest_due_at, 'HH24:MI') AS oldest_due
+FROM workflow_track.task_queue_at(demo.midnight()) ORDER BY overdue_loops DESC, oldest_due_at LIMIT 4;
+
+\echo '== misrouted_result: results sent to nobody who could act on them'
+\echo 'claimed_by is the doctor who came across it all the same. "dr.okafro" is dr.okafor, misspelt.'
+SELECT DISTINCT ON (reason) reason, subject, severity, recipient, recipient_role, to_char(occurred_at, 'HH24:MI') AS sent,
+	claimed_by, to_char(claimed_at, 'HH24:MI') AS claimed
+FROM workflow_track.misrouted_result ORDER BY reason, occurred_at;
+
+\echo '== duplicate_entry: work done twice'
+\echo 'A phone number typed in again instead of sent from system to system; a test that a colleague had just ordered.'
+SELECT rule, patient_id AS patient, original_system || ' ' || original_actor AS first, duplicate_system || ' ' || duplicate_actor AS again, gap
+FROM (SELECT *, row_number() OVER (PARTITION BY rule ORDER BY duplicate_at) AS place FROM workflow_track.duplicate_entry) d
+WHERE place <= 2 ORDER BY rule, place;
+
+\echo '== handoff: one patient''s care as it passed from hand to hand'
+\echo 'explicit: offered and accepted; thread: the next one to work on the same order. See where three hours went.'
+SELECT basis, subject, from_actor AS from, from_kind AS after, to_actor AS to, to_kind AS then, latency
+FROM workflow_track.handoff WHERE patient_id = 'P0004' AND basis <> 'implied' ORDER BY released_at;
+
+\echo '== handoff_latency: how long that takes, for all patients'
+\echo 'Half take no longer than p50, nine in ten no longer than p90.'
+SELECT basis, facility, from_role, to_role, handoffs, date_trunc('second', p50) AS p50, date_trunc('second', p90) AS p90
+FROM workflow_track.handoff_latency WHERE basis = 'explicit' OR basis = 'thread' AND to_role = 'lab_tech'
+ORDER BY basis, handoffs DESC LIMIT 4;
+
+\echo '== handoff_latency_hourly: the same by the hour; hours merge into shifts, percentiles and all'
+SELECT CASE WHEN extract(hour FROM hour AT TIME ZONE f.timezone) BETWEEN 7 AND 18 THEN 'day, 07-19' ELSE 'night, 19-07' END AS shift,
+	sum(handoffs) AS handoffs, date_trunc('second', workflow_track.quantile(workflow_track.merge(histogram), 0.5)) AS p50,
+	date_trunc('second', workflow_track.quantile(workflow_track.merge(histogram), 0.9)) AS p90
+FROM workflow_track.handoff_latency_hourly JOIN workflow_track.facility f USING (facility)
+WHERE basis = 'explicit' GROUP BY 1 ORDER BY 1;
+
+\echo '== rule_coverage: can the rules be observed at all?'
+\echo 'No closers: nothing that is connected would tell of the answer, so "overdue" would mean nothing.'
+\echo 'Unmatched closers: answers to what nobody recorded, as referrals sent by fax.'
+SELECT expectation, sum(openers) AS openers, sum(closers) AS closers, sum(unmatched_closers) AS unmatched_closers
+FROM workflow_track.rule_coverage_at(demo.midnight()) WHERE workflow <> 'results' GROUP BY expectation ORDER BY expectation;
+
+\echo '== health: what the DBA should watch'
+SELECT "check", value, verdict FROM workflow_track.health
+WHERE "check" IN ('version of tables', 'months ahead', 'stale patients', 'detection paused', 'unfolded deltas') ORDER BY "check";
