@@ -285,10 +285,13 @@ lock_touched(void)
 	lock_stripes(held);
 	for (;;)
 	{
-		bool		grew = false;
+		uint32		before = touched_count;
 
 		snapshot = push_latest_snapshot();
 		close_over_merges(snapshot);
+		/* of ids that were added just now, nothing is read yet */
+		if (touched_count == before)
+			return snapshot;
 		wanted_stripes(wanted);
 		for (int stripe = 0; stripe < WT_STRIPES; stripe++)
 		{
@@ -300,10 +303,7 @@ lock_touched(void)
 						 errmsg("could not serialize access due to a concurrent merge of patients"),
 						 errhint("The transaction might succeed if retried.")));
 			held[stripe] = true;
-			grew = true;
 		}
-		if (!grew)
-			return snapshot;
 		PopActiveSnapshot();
 	}
 }
