@@ -10,7 +10,7 @@ use File::Basename;
 use PostgreSQL::Test::Cluster;
 use Test::More;
 
-our @EXPORT = qw(new_server hospital tables reports kept same);
+our @EXPORT = qw(new_server hospital tables reports kept holds same);
 
 # The moment that views with one are asked about.
 use constant MOMENT => q(date_trunc('month', now(), 'UTC'));
@@ -82,6 +82,14 @@ sub kept
 	return rows($node, $db, '(SELECT patient_id, linked FROM workflow_track.patient_state)', map { "workflow_track.$_" }
 		qw(loop_state duplicate_state misrouted_state handoff_state patient_merge encounter_merge
 		   handoff_latency handoff_latency_hourly));
+}
+
+# Passes for each table or view that a text has rows of.
+sub holds
+{
+	my ($text, @relations) = @_;
+
+	ok($text =~ /^workflow_track\.$_ /m, "there is something in $_") for @relations;
 }
 
 # Passes if two texts are equal and not empty; shows the first lines that only one of them has.
