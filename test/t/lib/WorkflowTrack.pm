@@ -80,7 +80,7 @@ sub kept
 	my ($node, $db) = @_;
 
 	return rows($node, $db, '(SELECT patient_id, linked FROM workflow_track.patient_state)', map { "workflow_track.$_" }
-		qw(loop_state duplicate_state misrouted_state handoff_state patient_merge encounter_merge
+		qw(loop_state duplicate_state misrouted_state patient_merge encounter_merge
 		   handoff_latency handoff_latency_hourly));
 }
 
