@@ -24,6 +24,7 @@ struct HandoffStore
 	MemoryContext context;
 	Snapshot	snapshot;
 	bool		rebase;			/* leaves the rollups as they are */
+	bool		has_horizon;	/* read when it is first needed */
 	TimestampTz horizon;
 	Table		state;
 	Table		delta;
@@ -37,15 +38,23 @@ read_horizon(void *arg, const Datum *values, const bool *nulls)
 	*(TimestampTz *) arg = DatumGetTimestampTz(values[0]);
 }
 
+/* Before it, the rollups are final. */
+TimestampTz
+retention_horizon(void)
+{
+	static const char *const columns[] = {"horizon"};
+	TimestampTz horizon = DT_NOBEGIN;
+
+	table_read("detection_state", 1, columns, read_horizon, &horizon);
+	return horizon;
+}
+
 /* Begins to keep handoffs; where rebase is set, the rollups stay as they are. */
 HandoffStore *
 handoff_store_begin(Snapshot snapshot, bool rebase)
 {
-	static const char *const columns[] = {"horizon"};
 	HandoffStore *store = palloc0(sizeof(HandoffStore));
 
-	store->horizon = DT_NOBEGIN;
-	table_read("detection_state", 1, columns, read_horizon, &store->horizon);
 	store->context = CurrentMemoryContext;
 	store->snapshot = snapshot;
 	store->rebase = rebase;
@@ -185,6 +194,9 @@ handoff_store_patient(HandoffStore *store, Patient *p, const Rules *rules, bool 
 	int			n;
 	Handoff    *handoffs = find_handoffs(p, rules, &n);
 
+	if (!store->has_horizon)
+		store->horizon = retention_horizon();
+	store->has_horizon = true;
 	for (int i = 0; i < p->nids; i++)
 	{
 		Samples		samples = {0, 0, NULL};

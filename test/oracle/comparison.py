@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Iterable
+from pathlib import Path
+from typing import Iterable, Sequence
 
 import psql
 import table
 from feed import Feed
-from reports import AGREES, CONSISTENCY, EVENTS, LATENCIES, REPORTS
+from reports import AGREES, CONSISTENCY, EVENTS, LATENCIES, MOMENT, REPORTS, Report
 from table import Cell, Row
 
 
@@ -20,21 +21,27 @@ def installed() -> set[str]:
 
 
 class Comparison:
-    """What each report must hold for one feed."""
+    """What each report must hold for one feed; those that are asked about a moment, at each of the oracle's."""
 
-    def __init__(self, feed: Feed, have: set[str]):
+    def __init__(self, feed: Feed, truths: Sequence[Path], have: set[str]):
         self.expected: dict[str, tuple[Row, list[Row]]] = {}
-        self.script = ""
-        self._add("event", (*feed.columns, AGREES), _plain(feed.columns, feed.live()),
-                  EVENTS.query(feed.columns, feed.as_of))
-        for report in REPORTS:
-            if not report.optional or report.optional in have:
-                header, rows = table.read(feed.truth / f"{report.truth}.csv")
-                rows = [row for row in rows if report.wanted(dict(zip(header, row)))]
-                self._add(report.name, (*header, AGREES), rows, report.query(header, feed.as_of))
+        self.script = "SET search_path = workflow_track, pg_catalog;\n"  # operators of clinical_code
+        self._add("event", (*feed.columns, AGREES), _plain(feed.columns, feed.live()), EVENTS.query(feed.columns))
+        reports = [report for report in REPORTS if not report.optional or report.optional in have]
+        for report in reports:
+            self._add_report(report, report.name, truths[0])
+        for truth in truths[1:]:
+            for report in reports:
+                if MOMENT in report.source:
+                    self._add_report(report, f"{report.name} at {_as_of(truth)}", truth)
         if "check_consistency" in have:
             self._add("check_consistency", ("difference", AGREES), [], CONSISTENCY)
         self.reach = _reach(*self.expected["handoff"])
+
+    def _add_report(self, report: Report, name: str, truth: Path) -> None:
+        header, rows = table.read(truth / f"{report.truth}.csv")
+        rows = [row for row in rows if report.wanted(dict(zip(header, row)))]
+        self._add(name, (*header, AGREES), rows, report.query(header, _as_of(truth)))
 
     def _add(self, name: str, columns: Row, rows: Iterable[Row], query: str) -> None:
         self.expected[name] = columns, [(*row, None) for row in rows]
@@ -69,6 +76,11 @@ class Comparison:
 
         return [tuple(settled(name, exact, row, cell)
                       for name, exact, cell in zip(columns, wanted.get(row[:mean], row), row)) for row in found]
+
+
+def _as_of(truth: Path) -> str:
+    """The moment that a folder of the oracle's reports is about."""
+    return (truth / "as_of.txt").read_text(encoding="utf-8").strip()
 
 
 def _reach(columns: Row, handoffs: list[Row]) -> dict[Row, float]:

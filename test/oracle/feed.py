@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterable, Sequence
+from typing import Any, Callable, Iterable, Sequence
 
 import table
 from table import Cell, Row
@@ -38,11 +38,13 @@ class Feed:
         self.retractions = [step for step in self.steps if isinstance(step, Retraction)]
         maps = (folder / "workflow.json").read_text(encoding="utf-8")
         self.documents: list[dict[str, Any]] = [json.loads(line) for line in maps.splitlines()]
-        self.truth = folder / "truth"
-        self.as_of = (self.truth / "as_of.txt").read_text(encoding="utf-8").strip()
 
     def cell(self, row: Row, column: str) -> Cell:
         return row[self.columns.index(column)]
+
+    def times(self) -> list[str]:
+        """When the events happened, sorted."""
+        return sorted(str(self.cell(row, "occurred_at")) for row in self.events)
 
     def live(self) -> list[Row]:
         """The events that no one retracts."""
@@ -83,11 +85,13 @@ class Feed:
 
     def months(self) -> str:
         """Partitions for the months of the events, for those who load a backfill."""
-        times = sorted(str(self.cell(row, "occurred_at")) for row in self.events)
-        return f"SELECT workflow_track.ensure_partitions({literal(times[0])}, {literal(times[-1])});\n"
+        first, *_, last = self.times()
+        return f"SELECT workflow_track.ensure_partitions({literal(first)}, {literal(last)});\n"
 
-    def staff(self) -> str:
-        return self._file("staff")
+    def staff(self, wanted: Callable[[str], bool] = lambda actor: True) -> str:
+        """Those actors of the directory."""
+        header, rows = table.read(self.folder / "staff.csv")
+        return copy_rows("staff", header, [row for row in rows if wanted(str(row[header.index("actor")]))])
 
     def maps(self) -> str:
         return "".join(map(define, self.documents))

@@ -96,15 +96,40 @@ def late(feed: Feed, rng: random.Random) -> list[Stage]:
 
 def turn(feed: Feed, rng: random.Random) -> list[Stage]:
     """With other staff and maps while the first half comes, which count no more in the end."""
-    current = [document for document in feed.documents if document["state"] == "current"]
-    others = [_other(document) for document in current]
-    first = ("UPDATE workflow_track.staff SET role = reverse(role), is_shared_inbox = NOT is_shared_inbox,"
-             " active_during = NULL;\n" + _state(current, "retired") + "".join(map(define, others)))
-    then = ("DELETE FROM workflow_track.staff;\n" + feed.staff()
-            + _state(others, "retired") + _state(current, "current"))
     half = len(feed.steps) // 2
-    return [[[*setup(feed), transaction(first), *batches(feed, rng, feed.steps[:half]),
-              transaction(then), *batches(feed, rng, feed.steps[half:]), "CALL workflow_track.catch_up();\n"]]]
+    return [[[*setup(feed), _turn_away(feed), *batches(feed, rng, feed.steps[:half]),
+              transaction("".join(_turn_back(feed))), *batches(feed, rng, feed.steps[half:]),
+              "CALL workflow_track.catch_up();\n"]]]
+
+
+def race(feed: Feed, rng: random.Random) -> list[Stage]:
+    """Staff, maps, aliases and test patients change while three sessions record."""
+    def slow(script: str) -> str:
+        return transaction(script + f"SELECT pg_sleep({rng.uniform(0, .01):.6f});\n")
+    events = [step for step in shuffle(feed, rng) if not isinstance(step, Retraction)]
+    recorders = [[slow(feed.script(batch)) for batch in cut(events[n::3], rng, 1, 20)] for n in range(3)]
+    changes = [slow(change) for change in (*_turn_back(feed), feed.patients())]
+    return [[[transaction(feed.staff() + feed.maps()), _turn_away(feed)]], [changes, *recorders],
+            [[feed.script(feed.retractions), "CALL workflow_track.catch_up();\n"]]]
+
+
+def _current(feed: Feed) -> list[dict[str, Any]]:
+    return [document for document in feed.documents if document["state"] == "current"]
+
+
+def _turn_away(feed: Feed) -> str:
+    """Other staff, and other maps than the current ones."""
+    others = [_other(document) for document in _current(feed)]
+    return transaction("UPDATE workflow_track.staff SET role = reverse(role), is_shared_inbox = NOT is_shared_inbox,"
+                       " active_during = NULL;\n" + _state(_current(feed), "retired") + "".join(map(define, others)))
+
+
+def _turn_back(feed: Feed) -> list[str]:
+    """Changes that put right staff and maps."""
+    others = [_other(document) for document in _current(feed)]
+    return ["DELETE FROM workflow_track.staff WHERE actor < 'M';\n" + feed.staff(lambda actor: actor < "M"),
+            "DELETE FROM workflow_track.staff WHERE actor >= 'M';\n" + feed.staff(lambda actor: actor >= "M"),
+            _state(others, "retired"), *(_state([document], "current") for document in _current(feed))]
 
 
 def _other(document: dict[str, Any]) -> dict[str, Any]:
@@ -195,4 +220,5 @@ def rebuild(feed: Feed, rng: random.Random) -> list[Stage]:
 
 MODES: dict[str, Mode] = {
     "feed": feed_order, "shuffled": shuffled, "single": single, "copy": copy, "four": four, "late": late, "turn": turn,
-    "alias": alias, "noise": noise, "savepoint": savepoint, "prepared": prepared, "pause": pause, "rebuild": rebuild}
+    "race": race, "alias": alias, "noise": noise, "savepoint": savepoint, "prepared": prepared, "pause": pause,
+    "rebuild": rebuild}

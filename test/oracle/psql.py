@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
-from typing import Iterator, Sequence
+from typing import Callable, Iterator, Sequence
 
 PREFIX = f"wt_oracle_{os.getpid()}"
 TEMPLATE = f"{PREFIX}_template"
 SERIALIZATION_FAILURE = "40001"
 ATTEMPTS = 200
 
-# Nothing may depend on the time zone of a session, so let it be one that has summer time.
+# Nothing may depend on the time zone of a session, so let it be one that has summer time.  Nobody analyzed these small
+# databases, and for want of statistics the server would spend seconds on compiling their queries.
 ENVIRONMENT = {**os.environ, "PGTZ": "America/Chicago", "PGCLIENTENCODING": "UTF8", "PGDATABASE": "postgres",
-               "PGOPTIONS": "-c client_min_messages=warning -c jit=off -c search_path=public,workflow_track"}  # for operators
+               "PGOPTIONS": "-c client_min_messages=warning -c jit=off"}
 
 _number = count(1)
 
@@ -63,13 +64,11 @@ def run_sessions(database: str, sessions: Sequence[Sequence[str]]) -> None:
 def template() -> Iterator[None]:
     """With the database that others are copied from: the extension, its tables, and no workflow."""
     run("postgres", f"CREATE DATABASE {TEMPLATE} TEMPLATE template0 ENCODING 'UTF8';\n")
-    try:
+    with cleanup(lambda: drop(TEMPLATE)):
         run(TEMPLATE, """CREATE EXTENSION workflow_track;
             SELECT workflow_track.setup();
             SELECT workflow_track.set_workflow_state('default', 1, 'retired');\n""")
         yield
-    finally:
-        drop(TEMPLATE)
 
 
 @contextmanager
@@ -77,14 +76,23 @@ def database(keep: bool = False) -> Iterator[str]:
     """A new copy of the template, dropped in the end or kept."""
     name = f"{PREFIX}_{next(_number)}"
     run("postgres", f"CREATE DATABASE {name} TEMPLATE {TEMPLATE};\n")
-    try:
+    with cleanup(lambda: None if keep else drop(name)):
         yield name
-    finally:
-        if not keep:
-            run(name, "SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts"
-                      " WHERE database = current_database() \\gexec\n")
-            drop(name)
+
+
+@contextmanager
+def cleanup(clean: Callable[[], None]) -> Iterator[None]:
+    """Calls `clean` in the end; if that fails after another failure, only the first is told."""
+    try:
+        yield
+    except BaseException:
+        with suppress(Failed):
+            clean()
+        raise
+    clean()
 
 
 def drop(name: str) -> None:
-    run("postgres", f"DROP DATABASE IF EXISTS {name};\n")
+    run(name, "SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts WHERE database = current_database()"
+              " \\gexec\n")
+    run("postgres", f"DROP DATABASE {name};\n")

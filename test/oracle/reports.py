@@ -16,12 +16,13 @@ LATENCIES = ("mean", "p50", "p90", "p95", "p99", "longest")
 PLACE = ("facility", "patient_id", "encounter_id")
 ABOUT = (*PLACE, "subject", "item", "code", "severity")
 DURATIONS = ("gap", "latency", "overdue_by", *LATENCIES)
+MOMENT = ":t"
 AGREES = "agrees with the events it names"
 
 
 @dataclass(frozen=True)
 class Report:
-    """A view, its rows as `source` gives them in place of :t for the moment asked about."""
+    """A view; `source` gives its rows, with MOMENT for the moment that it is asked about."""
 
     name: str
     source: str
@@ -32,12 +33,12 @@ class Report:
     wanted: Callable[[dict[str, Cell]], bool] = lambda row: True  # rows of the file
     optional: str = ""  # a function or view without which the report is left out
 
-    def query(self, header: Iterable[Cell], as_of: str) -> str:
+    def query(self, header: Iterable[Cell], as_of: str = "now") -> str:
         """COPY of the view's rows, with the columns of `header`."""
         joins = "".join(f" LEFT JOIN workflow_track.event_history AS {x}_event ON {x}_event.event_id = v.{column}"
                         for x, column in self.events.items())
         columns = [self._column(str(name)) for name in header]
-        source = self.source.replace(":t", f"'{as_of}'::timestamptz")
+        source = self.source.replace(MOMENT, f"'{as_of}'::timestamptz")
         return (f"COPY (SELECT {', '.join(columns)}, nullif({self.agreement}, true) FROM {source} AS v{joins})"
                 " TO STDOUT (FORMAT csv);\n")
 
