@@ -14,6 +14,7 @@
 #include "access/xact.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -196,6 +197,28 @@ read_patient_state(Touched *t, Table *table)
 	t->imprecise = t->was_imprecise;
 }
 
+/* Opens the list of stale patients, unless it is empty. */
+static void
+open_stale(Table *table, Snapshot snapshot)
+{
+	table_by_name(table, CurrentMemoryContext, "stale_patient", snapshot, RowExclusiveLock);
+	if (RelationGetNumberOfBlocks(table->rel) == 0)
+		table_done(table);
+	else
+		table_use_index(table, 1, 0);
+}
+
+/* Is a patient in the list of stale ones?  Then the table's slot has its row. */
+static bool
+is_stale(Str patient, Table *table)
+{
+	if (table->rel == NULL)
+		return false;
+	table_key_text(table, patient);
+	table_find(table, 1);
+	return table_next(table);
+}
+
 /* Order by patient id. */
 static int
 compare_touched(const ListCell *a, const ListCell *b)
@@ -226,9 +249,11 @@ close_over_merges(Snapshot snapshot)
 	Loader	   *loader = loader_begin(snapshot);
 	uint32		count;
 	Table		table;
+	Table		stale;
 
 	table_by_name(&table, CurrentMemoryContext, "patient_state", snapshot, AccessShareLock);
 	table_use_index(&table, PS_PATIENT_ID + 1, 0);
+	open_stale(&stale, snapshot);
 	do
 	{
 		List	   *list = list_touched();
@@ -240,11 +265,13 @@ close_over_merges(Snapshot snapshot)
 			Touched    *t = lfirst(lc);
 
 			read_patient_state(t, &table);
+			t->whole |= is_stale(t->patient, &stale);
 			if (t->linked)
 				touch_linked(t, loader);
 		}
 	} while (touched_count > count);
 	table_done(&table);
+	table_done(&stale);
 	loader_end(loader);
 }
 
@@ -483,17 +510,12 @@ unmark_touched(Snapshot snapshot)
 	ListCell   *lc;
 	Table		stale;
 
-	table_by_name(&stale, CurrentMemoryContext, "stale_patient", snapshot, RowExclusiveLock);
-	table_use_index(&stale, 1, 0);
+	open_stale(&stale, snapshot);
 	foreach(lc, list)
 	{
 		Touched    *t = lfirst(lc);
 
-		if (!t->whole)
-			continue;
-		table_key_text(&stale, t->patient);
-		table_find(&stale, 1);
-		if (table_next(&stale))
+		if (t->whole && is_stale(t->patient, &stale))
 			table_delete(&stale, &stale.slot->tts_tid);
 	}
 	table_done(&stale);
