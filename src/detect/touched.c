@@ -312,13 +312,10 @@ lock_touched(void)
 	lock_stripes(held);
 	for (;;)
 	{
-		uint32		before = touched_count;
+		bool		grew = false;
 
 		snapshot = push_latest_snapshot();
 		close_over_merges(snapshot);
-		/* of ids that were added just now, nothing is read yet */
-		if (touched_count == before)
-			return snapshot;
 		wanted_stripes(wanted);
 		for (int stripe = 0; stripe < WT_STRIPES; stripe++)
 		{
@@ -330,7 +327,10 @@ lock_touched(void)
 						 errmsg("could not serialize access due to a concurrent merge of patients"),
 						 errhint("The transaction might succeed if retried.")));
 			held[stripe] = true;
+			grew = true;
 		}
+		if (!grew)
+			return snapshot;
 		PopActiveSnapshot();
 	}
 }
