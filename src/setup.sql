@@ -36,9 +36,9 @@ COMMENT ON FUNCTION workflow_track.setup_roles() IS 'part of setup(): roles, and
 CREATE FUNCTION workflow_track.triggers_are_enabled() RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT NOT EXISTS (
-		SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-		WHERE c.relnamespace = 'workflow_track'::regnamespace AND NOT t.tgisinternal
-			AND t.tgname <> 'event_unchangeable' AND t.tgenabled NOT IN ('A', 'R'))
+		SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+		WHERE p.pronamespace = 'workflow_track'::regnamespace AND p.proname <> 'event_unchangeable'
+			AND t.tgenabled NOT IN ('A', 'R'))
 $$;
 COMMENT ON FUNCTION workflow_track.triggers_are_enabled() IS
 'whether detection also hears of what logical replication applies';
