@@ -32,6 +32,17 @@ END
 $setup$;
 COMMENT ON FUNCTION workflow_track.setup_roles() IS 'part of setup(): roles, and the functions of types for them';
 
+-- A restore of data alone, with --disable-triggers, enables them for the origin's sessions only.
+CREATE FUNCTION workflow_track.triggers_are_enabled() RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT NOT EXISTS (
+		SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+		WHERE p.pronamespace = 'workflow_track'::regnamespace AND p.proname <> 'event_unchangeable'
+			AND t.tgenabled NOT IN ('A', 'R'))
+$$;
+COMMENT ON FUNCTION workflow_track.triggers_are_enabled() IS
+'whether detection also hears of what logical replication applies';
+
 CREATE FUNCTION workflow_track.setup() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $setup$
 BEGIN
@@ -46,7 +57,8 @@ BEGIN
 		AND to_regrole('workflow_track_admin') IS NOT NULL
 		AND to_regrole('workflow_track_recorder') IS NOT NULL
 		AND to_regrole('workflow_track_analyst') IS NOT NULL
-		AND to_regclass('workflow_track.health') IS NOT NULL THEN
+		AND to_regclass('workflow_track.health') IS NOT NULL
+		AND workflow_track.triggers_are_enabled() THEN
 		RETURN;
 	END IF;
 
@@ -59,11 +71,31 @@ BEGIN
 	PERFORM workflow_track.setup_report();
 
 	INSERT INTO workflow_track.installation (version) VALUES (workflow_track.code_version())
-		ON CONFLICT (only_row) DO UPDATE SET version = excluded.version, set_up_at = now();
+		ON CONFLICT (only_row) DO UPDATE SET version = excluded.version, set_up_at = now()
+		WHERE installation.version <> excluded.version;
 END
 $setup$;
 COMMENT ON FUNCTION workflow_track.setup() IS
 'makes the tables, triggers, views and roles, or brings them to the installed version; changes nothing when there is nothing to do';
+
+CREATE FUNCTION workflow_track.prepare_restore(first_month timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$
+BEGIN
+	LOCK TABLE workflow_track.event IN ACCESS EXCLUSIVE MODE;
+	IF EXISTS (SELECT FROM workflow_track.event) OR EXISTS (SELECT FROM workflow_track.patient_state) THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = 'events are recorded in this database',
+			HINT = 'Restore a dump of data alone into a new database, after setup().';
+	END IF;
+	PERFORM workflow_track.ensure_partitions(first_month, now());
+	PERFORM workflow_track.drop_months(date_trunc('month', first_month, 'UTC'));
+	TRUNCATE workflow_track.event_kind, workflow_track.workflow, workflow_track.facility_access,
+		workflow_track.detection_state, workflow_track.installation CASCADE;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.prepare_restore(timestamptz) IS
+'makes room for a dump of data alone: takes away the rows that setup() made, and lets months begin where those of the dump do; after the restore, setup() is to be called again';
 
 -- PUBLIC has nothing.
 REVOKE ALL ON ALL ROUTINES IN SCHEMA workflow_track FROM PUBLIC;

@@ -27,6 +27,10 @@ BEGIN
 	END IF;
 	IF TG_OP = 'TRUNCATE' THEN
 		INSERT INTO workflow_track.stale_mark (what, name) VALUES ('everything', '') ON CONFLICT DO NOTHING;
+	ELSIF TG_LEVEL = 'ROW' THEN
+		EXECUTE format('INSERT INTO workflow_track.stale_mark (what, name) '
+			'SELECT DISTINCT %1$L, c.%2$I FROM (SELECT ($1::%3$s).* UNION ALL SELECT ($2::%3$s).*) c WHERE c.%2$I IS NOT NULL AND %4$s ON CONFLICT DO NOTHING',
+			TG_ARGV[0], TG_ARGV[0], TG_RELID::regclass, replace(TG_ARGV[1], 'ROW', 'c')) USING OLD, NEW;
 	ELSIF TG_OP = 'INSERT' THEN
 		EXECUTE format('INSERT INTO workflow_track.stale_mark (what, name) SELECT DISTINCT %L, n.%I FROM new_rows n WHERE %s ON CONFLICT DO NOTHING',
 			TG_ARGV[0], TG_ARGV[0], replace(TG_ARGV[1], 'ROW', 'n'));

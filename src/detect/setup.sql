@@ -216,17 +216,19 @@ END
 $setup$;
 COMMENT ON FUNCTION workflow_track.setup_state() IS 'part of setup(): what detection keeps';
 
-CREATE FUNCTION workflow_track.make_trigger(trigger_name name, table_name name, events text, definition text) RETURNS void
+CREATE FUNCTION workflow_track.make_trigger(trigger_name name, table_name name, events text, definition text,
+	firing text DEFAULT 'ALWAYS') RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	IF NOT EXISTS (SELECT FROM pg_trigger t
 			WHERE t.tgrelid = to_regclass(format('workflow_track.%I', table_name)) AND t.tgname = trigger_name) THEN
 		EXECUTE format('CREATE TRIGGER %I AFTER %s ON workflow_track.%I %s', trigger_name, events, table_name, definition);
 	END IF;
-	EXECUTE format('ALTER TABLE workflow_track.%I ENABLE ALWAYS TRIGGER %I', table_name, trigger_name);
+	EXECUTE format('ALTER TABLE workflow_track.%I ENABLE %s TRIGGER %I', table_name, firing, trigger_name);
 END
 $$;
-COMMENT ON FUNCTION workflow_track.make_trigger(name, name, text, text) IS 'part of setup(): a trigger, unless it is there';
+COMMENT ON FUNCTION workflow_track.make_trigger(name, name, text, text, text) IS
+'part of setup(): a trigger, unless it is there; ALWAYS also fires for what logical replication applies, REPLICA for that alone';
 
 CREATE FUNCTION workflow_track.setup_detect() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $setup$
@@ -236,6 +238,8 @@ DECLARE
 BEGIN
 	PERFORM workflow_track.setup_state();
 
+	PERFORM workflow_track.make_trigger('event_recorded', 'event', 'INSERT',
+		'FOR EACH ROW EXECUTE FUNCTION workflow_track.event_recorded()');
 	FOREACH name IN ARRAY ARRAY['subject_alias', 'test_patient', 'retraction'] LOOP
 		PERFORM workflow_track.make_trigger('patient_touched', name, 'INSERT OR UPDATE OR DELETE',
 			'FOR EACH ROW EXECUTE FUNCTION workflow_track.patient_touched()');
@@ -258,6 +262,11 @@ BEGIN
 			format('REFERENCING OLD TABLE AS old_rows EXECUTE FUNCTION workflow_track.mark_stale(%L, %L)', watched.column_name, watched.condition));
 		PERFORM workflow_track.make_trigger('mark_stale_truncate', watched.table_name, 'TRUNCATE',
 			'EXECUTE FUNCTION workflow_track.mark_stale()');
+		-- Logical replication fires the triggers of rows alone.
+		PERFORM workflow_track.make_trigger('reference_applied', watched.table_name, 'INSERT OR UPDATE OR DELETE',
+			'FOR EACH ROW EXECUTE FUNCTION workflow_track.reference_changed()', 'REPLICA');
+		PERFORM workflow_track.make_trigger('mark_stale_applied', watched.table_name, 'INSERT OR UPDATE OR DELETE',
+			format('FOR EACH ROW EXECUTE FUNCTION workflow_track.mark_stale(%L, %L)', watched.column_name, watched.condition), 'REPLICA');
 	END LOOP;
 
 	GRANT EXECUTE ON FUNCTION workflow_track.pause_detection(), workflow_track.resume_detection(),

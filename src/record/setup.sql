@@ -71,13 +71,9 @@ BEGIN
 
 	CREATE TRIGGER event_unchangeable BEFORE UPDATE OR DELETE OR TRUNCATE ON workflow_track.event
 		EXECUTE FUNCTION workflow_track.event_unchangeable();
-	CREATE TRIGGER event_recorded AFTER INSERT ON workflow_track.event
-		FOR EACH ROW EXECUTE FUNCTION workflow_track.event_recorded();
-	-- What logical replication applies is recorded too.
-	ALTER TABLE workflow_track.event ENABLE ALWAYS TRIGGER event_recorded;
 END
 $setup$;
-COMMENT ON FUNCTION workflow_track.setup_event() IS 'part of setup(): table event, its partitions and triggers';
+COMMENT ON FUNCTION workflow_track.setup_event() IS 'part of setup(): table event and its partitions';
 
 CREATE FUNCTION workflow_track.setup_record() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $setup$
@@ -153,6 +149,8 @@ BEGIN
 		display_name text
 	);
 	CREATE INDEX IF NOT EXISTS staff_actor ON workflow_track.staff (actor);
+	-- Without a key, logical replication tells rows apart by all columns.
+	ALTER TABLE workflow_track.staff REPLICA IDENTITY FULL;
 	COMMENT ON TABLE workflow_track.staff IS 'who is who; an actor may have several rows';
 	COMMENT ON COLUMN workflow_track.staff.actor IS 'the person or inbox, as events name it';
 	COMMENT ON COLUMN workflow_track.staff.role IS 'the role, as the workflow map names it';
