@@ -208,15 +208,15 @@ class Visit:
         recipient = self.provider
         if self.chance(0.03):
             recipient = self.random.choice((self.staff["provider"][-1], f"{self.facility}-INBOX", self.pick("nurse"), "\\N"))
-        kind = "result.final"
         common = {"manual": False, "subject": subject, "item": item, "code": code, "recipient": recipient}
         if self.chance(0.28):
             self.event(at - 20 * MINUTE, "result.preliminary", tech, "LIS", value="pending", severity=severity, **common)
         value = f"{self.random.randrange(2000) / 10}"
-        self.event(at, kind, tech, "LIS", value=value, severity=severity, **common)
+        self.event(at, "result.final", tech, "LIS", value=value, severity=severity, **common)
         if self.chance(0.03):
+            at += self.between(MINUTE, 9 * HOUR)
             kind = "result.corrected" if self.chance(0.8) else "result.cancelled"
-            self.event(at + self.between(HOUR, 9 * HOUR), kind, tech, "LIS", value=value, severity=severity, **common)
+            self.event(at, kind, tech, "LIS", value=value, severity=severity, **common)
         self.answer(at, severity, {"subject": subject, "item": item})
 
     def answer(self, at: int, severity: str, about: dict[str, str]) -> None:
