@@ -121,5 +121,15 @@ fresh() {
 # Prints the milliseconds of a statement, those of its commit included.
 timed() { sql "$1" -c '\timing on' -c "$2" | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p'; }
 
-# The same of one COPY of the feed.
-timed_copy() { timed "$1" "COPY workflow_track.event ($COLUMNS_OF_FEED) FROM '$FEED'"; }
+# Loads the feed into a database as one COPY; prints its milliseconds, and those of the processor that the backend took.
+timed_copy() {
+	sql "$1" <<-SQL | awk '/^Time:/ { ms = $2 } /^cpu/ { cpu[++n] = $2 } END { print ms, cpu[2] - cpu[1] }'
+		SELECT pg_backend_pid() AS pid \gset
+		\setenv BACKEND :pid
+		\! awk '{ print "cpu", (\$14 + \$15) * 10 }' /proc/\$BACKEND/stat
+		\timing on
+		COPY workflow_track.event ($COLUMNS_OF_FEED) FROM '$FEED';
+		\timing off
+		\! awk '{ print "cpu", (\$14 + \$15) * 10 }' /proc/\$BACKEND/stat
+	SQL
+}

@@ -48,7 +48,7 @@ ANALYZE setwise.opens, setwise.closes, setwise.cancels, setwise.delivers;
 
 -- The events of the touched patients, in canonical order, with roles.
 CREATE FUNCTION setwise.gather(first_new bigint) RETURNS void
-LANGUAGE plpgsql SET work_mem = '256MB' SET search_path = pg_catalog, workflow_track, pg_temp AS $$
+LANGUAGE plpgsql SET work_mem = '256MB' SET jit = off SET search_path = pg_catalog, workflow_track, pg_temp AS $$
 BEGIN
 	CREATE TEMP TABLE work ON COMMIT DROP AS
 	WITH one AS (	-- people with a single row, whose role needs no search
@@ -94,7 +94,7 @@ $$;
 
 -- Loops: what opens them, the first that closes, the first that cancels.
 CREATE FUNCTION setwise.find_loops() RETURNS void
-LANGUAGE plpgsql SET work_mem = '256MB' SET search_path = pg_catalog, workflow_track, pg_temp AS $$
+LANGUAGE plpgsql SET work_mem = '256MB' SET jit = off SET search_path = pg_catalog, workflow_track, pg_temp AS $$
 BEGIN
 	-- Every event of a kind in `after`; `opens` where `when` holds.
 	CREATE TEMP TABLE asking ON COMMIT DROP AS
@@ -176,7 +176,7 @@ $$;
 
 -- Duplicates: of this map's two rules.
 CREATE FUNCTION setwise.find_duplicates() RETURNS void
-LANGUAGE plpgsql SET work_mem = '256MB' SET search_path = pg_catalog, workflow_track, pg_temp AS $$
+LANGUAGE plpgsql SET work_mem = '256MB' SET jit = off SET search_path = pg_catalog, workflow_track, pg_temp AS $$
 BEGIN
 	INSERT INTO workflow_track.duplicate_state (duplicate_event_id, original_event_id, duplicate_at, original_at,
 		duplicate_rule_id, duplicate_method, is_test, patient_id, facility, encounter_id, kind, subject, code, value,
@@ -208,7 +208,7 @@ $$;
 
 -- Misrouted events, and who took care of them.
 CREATE FUNCTION setwise.find_misrouted() RETURNS void
-LANGUAGE plpgsql SET work_mem = '256MB' SET search_path = pg_catalog, workflow_track, pg_temp AS $$
+LANGUAGE plpgsql SET work_mem = '256MB' SET jit = off SET search_path = pg_catalog, workflow_track, pg_temp AS $$
 BEGIN
 	INSERT INTO workflow_track.misrouted_state (event_id, occurred_at, claimed_at, message_id, severity, is_test,
 		patient_id, facility, encounter_id, subject, item, code, recipient, recipient_role, expected_roles, reason,
@@ -260,7 +260,7 @@ CREATE TABLE setwise.handoff_delta (
 );
 
 CREATE FUNCTION setwise.fold_handoffs() RETURNS void
-LANGUAGE sql SET work_mem = '256MB' SET search_path = pg_catalog, workflow_track, pg_temp AS $$
+LANGUAGE sql SET work_mem = '256MB' SET jit = off SET search_path = pg_catalog, workflow_track, pg_temp AS $$
 	WITH delta AS (DELETE FROM setwise.handoff_delta RETURNING *)
 	INSERT INTO workflow_track.handoff_hourly AS h (hour, is_test, basis, facility, from_role, to_role, from_system, to_system, histogram)
 		SELECT date_bin('1 hour', taken_at, '2000-01-01 00:00+00'), false, basis, facility, from_role, to_role,
@@ -276,7 +276,7 @@ LANGUAGE sql SET work_mem = '256MB' SET search_path = pg_catalog, workflow_track
 $$;
 
 CREATE FUNCTION setwise.find_handoffs() RETURNS void
-LANGUAGE plpgsql SET work_mem = '256MB' SET search_path = pg_catalog, workflow_track, pg_temp AS $$
+LANGUAGE plpgsql SET work_mem = '256MB' SET jit = off SET search_path = pg_catalog, workflow_track, pg_temp AS $$
 BEGIN
 	INSERT INTO setwise.handoff_delta (basis, facility, from_role, to_role, from_system, to_system, taken_at, latency)
 	WITH worked AS (
@@ -309,7 +309,7 @@ END
 $$;
 
 CREATE FUNCTION setwise.detect() RETURNS trigger
-LANGUAGE plpgsql SET work_mem = '256MB' SET search_path = pg_catalog, workflow_track, pg_temp AS $$
+LANGUAGE plpgsql SET work_mem = '256MB' SET jit = off SET search_path = pg_catalog, workflow_track, pg_temp AS $$
 BEGIN
 	CREATE TEMP TABLE touched ON COMMIT DROP AS SELECT DISTINCT n.patient_id FROM new_rows n;
 	ANALYZE touched;
