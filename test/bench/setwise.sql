@@ -88,7 +88,7 @@ BEGIN
 	LEFT JOIN one a ON a.actor = e.actor
 	LEFT JOIN one r ON r.actor = e.recipient
 	WHERE e.patient_id IN (SELECT t.patient_id FROM touched t);
-	ANALYZE work;
+	ANALYZE work (pos, patient_id, encounter_id, subject, kind, code, value);
 END
 $$;
 
@@ -113,7 +113,7 @@ BEGIN
 		CASE x.correlated_by WHEN 'patient' THEN '' WHEN 'encounter' THEN w.encounter_id ELSE w.subject END AS key
 	FROM work w JOIN setwise.closes x ON x.kind = w.kind
 	WHERE cardinality(x.by) = 0 OR w.actor_role = ANY (x.by);
-	ANALYZE asking, answer;
+	ANALYZE asking (expectation_id, patient_id, key), answer (expectation_id, patient_id, key);
 
 	INSERT INTO workflow_track.loop_state (opened_event_id, opened_at, due_at, settled_at, closed_event_id,
 		opened_message_id, expectation_id, severity, is_cancelled, is_test, patient_id, facility, encounter_id,
