@@ -39,7 +39,7 @@ BEGIN
 		closed_by_role text COLLATE "C"
 	) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02);
 	CREATE INDEX IF NOT EXISTS loop_state_patient ON workflow_track.loop_state (patient_id, settled_at);
-	CREATE INDEX IF NOT EXISTS loop_state_settled ON workflow_track.loop_state (settled_at);
+	CREATE INDEX IF NOT EXISTS loop_state_settled ON workflow_track.loop_state (expectation_id, settled_at);
 	CREATE INDEX IF NOT EXISTS loop_state_opened ON workflow_track.loop_state (opened_at, facility);
 	CREATE INDEX IF NOT EXISTS loop_state_missed ON workflow_track.loop_state (expectation_id, due_at) WHERE settled_at > due_at;
 	COMMENT ON TABLE workflow_track.loop_state IS 'loops and what settled them, as detection keeps them; view care_loop reads it';
