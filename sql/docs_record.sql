@@ -21,8 +21,6 @@ FROM STDIN (FORMAT csv, FORCE_NOT_NULL (facility));
 \.
 
 SELECT workflow_track.record_event('vitals.recorded', ' P3 ', 'EHR', '2024-03-04 09:00', value => ' 120/80 ');
-INSERT INTO workflow_track.event (occurred_at, patient_id, kind, value)
-VALUES ('2024-03-04 09:00', ' P3 ', 'vitals.recorded', ' 120/80 ');
 
 SELECT quote_literal(patient_id) AS patient, quote_literal(value) AS value FROM workflow_track.event_history
 WHERE kind = 'vitals.recorded' ORDER BY event_id;

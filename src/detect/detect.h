@@ -130,6 +130,7 @@ typedef struct Kind
 {
 	Str			name;
 	int			id;
+	bool		is_declared;	/* has a row in event_kind */
 	bool		counts_as_work;
 	bool		needs_detail;	/* some rule looks into its detail */
 	bool		may_reject;		/* some duplicate rule refuses it */

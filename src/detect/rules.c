@@ -151,7 +151,7 @@ kind_intern(Str name, bool counts_as_work)
 static void
 read_kind(void *arg, const Datum *values, const bool *nulls)
 {
-	kind_intern(str_of_datum(values[0]), DatumGetBool(values[1]));
+	kind_intern(str_of_datum(values[0]), DatumGetBool(values[1]))->is_declared = true;
 }
 
 /* Ids of the kinds that a text[] names. */
