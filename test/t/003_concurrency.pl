@@ -60,12 +60,13 @@ INSERT INTO workflow_track.subject_alias VALUES ('p' || :patient, 's1', 's' || :
 COMMIT;
 EOF_LINKS
 
-# What goes on besides: the staff changes, and rollups and stale patients are seen to.
+# What goes on besides: the staff changes, rollups and stale patients are seen to, all is rebuilt.
 my $care = <<'EOF_CARE';
 \set actor random(0, 5)
 UPDATE workflow_track.staff SET role = CASE role WHEN 'nurse' THEN 'provider' ELSE 'nurse' END WHERE actor = 'a' || :actor;
 CALL workflow_track.catch_up(20);
 SELECT workflow_track.maintain();
+CALL workflow_track.rebuild(20);
 \sleep 500 ms
 EOF_CARE
 
