@@ -105,7 +105,7 @@ unlike(slurp_file($node->logfile), qr/deadlock detected/, 'no deadlock was logge
 is($node->safe_psql('postgres', qq(
 	SELECT count(*) FROM (
 		SELECT recorded_at, source_system FROM workflow_track.event WHERE source_system IN ('read_committed', 'repeatable_read', 'serializable')
-		GROUP BY recorded_at, source_system HAVING count(*) <> $rows) x)), 0, 'transactions are there as a whole');
+		GROUP BY recorded_at, source_system HAVING count(*) % $rows <> 0) x)), 0, 'transactions are there as a whole');
 is($node->safe_psql('postgres', q(SELECT count(*) FROM workflow_track.event WHERE source_system = 'copy')), $copied, 'the load is there as a whole');
 
 $node->safe_psql('postgres', 'CALL workflow_track.catch_up()');
