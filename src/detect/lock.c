@@ -74,12 +74,9 @@ detection_lock_shared(void)
 	AcceptInvalidationMessages();
 }
 
-/* Waits until everyone who detects now has committed. */
+/* Waits until everyone who detects now has committed; nobody who begins later waits. */
 void
 detection_barrier(void)
 {
-	LOCKTAG		tag = lock_tag(BARRIER);
-
-	(void) LockAcquire(&tag, ExclusiveLock, true, false);
-	(void) LockRelease(&tag, ExclusiveLock, true);
+	WaitForLockers(lock_tag(BARRIER), ExclusiveLock, false);
 }
