@@ -133,7 +133,7 @@ DECLARE
 BEGIN
 	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
 		IF line ~ 'Index Cond:.*patient_id' THEN
-			RETURN NEXT ltrim(line);
+			RETURN NEXT substring(line FROM 'patient_id = [^)]*');
 		END IF;
 	END LOOP;
 END

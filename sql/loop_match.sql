@@ -97,7 +97,7 @@ SELECT * FROM pg_temp.loops('patient');
 SELECT retract_event(:merge, 'in error');
 SELECT * FROM pg_temp.loops('patient');
 -- A merge without a losing id, or with itself, joins nothing
-INSERT INTO event (patient_id, subject, occurred_at, kind) VALUES ('one', NULL, '2024-03-01', 'patient.merged'), ('one', ' ', '2024-03-01', 'patient.merged'), ('one', 'one', '2024-03-01', 'patient.merged');
+INSERT INTO event (patient_id, subject, occurred_at, kind) VALUES ('one', NULL, '2024-03-01', 'patient.merged'), ('one', '', '2024-03-01', 'patient.merged'), ('one', 'one', '2024-03-01', 'patient.merged');
 SELECT * FROM pg_temp.loops('patient') WHERE patient = 'one';
 
 -- By role: a stated one wins, a null one is looked up in staff.  Whoever has none of the roles cancels here.

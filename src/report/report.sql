@@ -50,7 +50,7 @@ BEGIN
 		'LANGUAGE sql STABLE ROWS 1000 BEGIN ATOMIC %s; END',
 		report || '_at', report,
 		-- Infinity settles nothing that is not settled.
-		replace(query, ':as_of', format('least(%I.as_of, ''294276-01-01 00:00:00+00''::timestamptz)', report || '_at')));
+		replace(query, ':as_of', format('(CASE WHEN %1$I.as_of = ''infinity'' THEN ''294276-01-01 00:00:00+00''::timestamptz ELSE %1$I.as_of END)', report || '_at')));
 	EXECUTE format('COMMENT ON FUNCTION workflow_track.%I(timestamptz) IS %L',
 		report || '_at', format('view %s as it was, or will be, at a moment', report));
 	EXECUTE format('REVOKE ALL ON FUNCTION workflow_track.%I(timestamptz) FROM PUBLIC', report || '_at');
