@@ -4,9 +4,10 @@
  *	  compiled rules, and what evaluating the one by the other finds.
  *
  * The way of the data: touched.c gathers the patients that a transaction
- * touches, and at its end locks them (lock.c), loads their events (patient.c),
- * evaluates them by the rules (rules.c, staff.c; loop.c, duplicate.c, routing.c,
- * handoff.c) and brings the kept state to what was found (store.c).
+ * touches; at its end evaluate.c locks them (lock.c), loads their events
+ * (patient.c, links.c, event.c), evaluates them by the rules (rules.c, when.c,
+ * staff.c; loop.c, duplicate.c, routing.c, handoff.c) and brings the kept state
+ * to what was found (store.c, rows.c, handoff_store.c).
  */
 #ifndef WT_DETECT_H
 #define WT_DETECT_H
