@@ -46,11 +46,15 @@ COMMENT ON FUNCTION workflow_track.triggers_are_enabled() IS
 CREATE FUNCTION workflow_track.setup() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $setup$
 BEGIN
-	CREATE TABLE IF NOT EXISTS workflow_track.installation (
-		version text NOT NULL,
-		set_up_at timestamptz NOT NULL DEFAULT now(),
-		only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
-	);
+	BEGIN
+		CREATE TABLE IF NOT EXISTS workflow_track.installation (
+			version text NOT NULL,
+			set_up_at timestamptz NOT NULL DEFAULT now(),
+			only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
+		);
+	EXCEPTION WHEN duplicate_table OR unique_violation THEN
+		NULL;	-- another session has made it meanwhile
+	END;
 	-- Two sessions that set up at once wait for each other.
 	LOCK TABLE workflow_track.installation IN SHARE ROW EXCLUSIVE MODE;
 	IF EXISTS (SELECT FROM workflow_track.installation WHERE version = workflow_track.code_version())

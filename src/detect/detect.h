@@ -340,7 +340,7 @@ extern void loader_end(Loader *loader);
 extern void detection_lock_shared(void);
 extern void detection_barrier(void);
 extern void lock_stripes(const bool *wanted);
-extern bool lock_stripe_conditionally(int stripe);
+extern void unlock_stripes(const bool *held);
 extern int	stripe_of(Str patient);
 
 #define WT_STRIPES 1024

@@ -141,42 +141,31 @@ push_latest_snapshot(void)
 
 /*
  * Locks every touched patient, and pushes a snapshot that sees what the locks
- * waited for.  A merge that came in the meantime may have added ids: these
- * are locked too where that needs no waiting, which might deadlock.
+ * waited for.  A merge that came in the meantime may have added ids: then all
+ * locks are taken anew, as they must be in one order.
  */
 Snapshot
 lock_touched(void)
 {
 	bool		held[WT_STRIPES];
 	bool		wanted[WT_STRIPES];
-	Snapshot	snapshot;
 
 	close_over_merges(push_latest_snapshot());
 	PopActiveSnapshot();
-	wanted_stripes(held);
-	lock_stripes(held);
+	wanted_stripes(wanted);
 	for (;;)
 	{
-		bool		grew = false;
+		Snapshot	snapshot;
 
+		memcpy(held, wanted, sizeof(held));
+		lock_stripes(held);
 		snapshot = push_latest_snapshot();
 		close_over_merges(snapshot);
 		wanted_stripes(wanted);
-		for (int stripe = 0; stripe < WT_STRIPES; stripe++)
-		{
-			if (!wanted[stripe] || held[stripe])
-				continue;
-			if (!lock_stripe_conditionally(stripe))
-				ereport(ERROR,
-						(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-						 errmsg("could not serialize access due to a concurrent merge of patients"),
-						 errhint("The transaction might succeed if retried.")));
-			held[stripe] = true;
-			grew = true;
-		}
-		if (!grew)
+		if (memcmp(held, wanted, sizeof(held)) == 0)
 			return snapshot;
 		PopActiveSnapshot();
+		unlock_stripes(held);
 	}
 }
 

@@ -55,13 +55,17 @@ lock_stripes(const bool *wanted)
 		}
 }
 
-/* Takes one more stripe, out of order, if that needs no waiting. */
-bool
-lock_stripe_conditionally(int stripe)
+/* Gives stripes back before that. */
+void
+unlock_stripes(const bool *held)
 {
-	LOCKTAG		tag = lock_tag(stripe);
+	for (int stripe = 0; stripe < WT_STRIPES; stripe++)
+		if (held[stripe])
+		{
+			LOCKTAG		tag = lock_tag(stripe);
 
-	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+			(void) LockRelease(&tag, ExclusiveLock, false);
+		}
 }
 
 /* Marks, to the end of the transaction, that this session detects. */
