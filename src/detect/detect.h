@@ -338,6 +338,7 @@ extern void loader_end(Loader *loader);
 /* --- locks ----------------------------------------------------------------- */
 
 extern void detection_lock_shared(void);
+extern void detection_lock_exclusive(void);
 extern void detection_barrier(void);
 extern void lock_stripes(const bool *wanted);
 extern void unlock_stripes(const bool *held);

@@ -78,6 +78,18 @@ detection_lock_shared(void)
 	AcceptInvalidationMessages();
 }
 
+/*
+ * Waits until everyone who detects now has committed, and keeps others from it to
+ * the end of the transaction, which should be soon.
+ */
+void
+detection_lock_exclusive(void)
+{
+	LOCKTAG		tag = lock_tag(BARRIER);
+
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
 /* Waits until everyone who detects now has committed; nobody who begins later waits. */
 void
 detection_barrier(void)

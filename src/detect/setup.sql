@@ -272,7 +272,7 @@ BEGIN
 	GRANT EXECUTE ON FUNCTION workflow_track.pause_detection(), workflow_track.resume_detection(),
 		workflow_track.maintain(), workflow_track.fold_handoffs(),
 		workflow_track.refuse_while_paused(), workflow_track.wait_for_detection(),
-		workflow_track.touch_stale(integer), workflow_track.resolve_stale_marks(), workflow_track.begin_rebuild(),
+		workflow_track.touch_stale(integer), workflow_track.resolve_stale_marks(), workflow_track.empty_handoffs(), workflow_track.begin_rebuild(),
 		workflow_track.drop_before(timestamptz, boolean) TO workflow_track_admin;
 	GRANT EXECUTE ON PROCEDURE workflow_track.catch_up(integer), workflow_track.rebuild(integer) TO workflow_track_admin;
 END

@@ -26,6 +26,7 @@ PG_FUNCTION_INFO_V1(patient_touched);
 PG_FUNCTION_INFO_V1(reference_changed);
 PG_FUNCTION_INFO_V1(touch_patients);
 PG_FUNCTION_INFO_V1(wait_for_detection);
+PG_FUNCTION_INFO_V1(exclude_detection);
 
 /* 1900-01-01 00:00 UTC */
 #define EARLIEST_EVENT (-36524 * USECS_PER_DAY)
@@ -326,5 +327,13 @@ Datum
 wait_for_detection(PG_FUNCTION_ARGS)
 {
 	detection_barrier();
+	PG_RETURN_VOID();
+}
+
+/* exclude_detection(): likewise, and nobody else detects until this transaction ends. */
+Datum
+exclude_detection(PG_FUNCTION_ARGS)
+{
+	detection_lock_exclusive();
 	PG_RETURN_VOID();
 }
