@@ -203,3 +203,19 @@ itself, twice	V	o	2024-01-10 08:00	note.signed
 itself, twice	V	o	2024-01-10 08:00	note.signed
 \.
 SELECT opener, status, answer FROM pg_temp.loops('itself', '2024-01-10 12:00') WHERE patient = 'itself, twice';
+
+--
+-- The same, an event a transaction: in the order in which they were recorded here, and backwards
+--
+\getenv source PG_ABS_SRCDIR
+\set again :source '/test/again.sql'
+SET search_path = public;
+\set ECHO none
+\i :again
+\set ECHO all
+CALL workflow_track.catch_up();
+CALL record_again('event_id');
+CALL record_again('event_id DESC');
+SELECT count(*) AS found FROM finding;
+SELECT * FROM found_otherwise('event_id');
+SELECT * FROM found_otherwise('event_id DESC');
