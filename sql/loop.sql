@@ -83,6 +83,12 @@ outside	A	\N	o	2024-01-10 08:00	alert.fired	critical
 asked before	A	\N	q	2024-01-10 07:50	alert.fired	normal
 asked before	A	\N	c	2024-01-10 07:59	alert.acknowledged	\N
 asked before	A	\N	o	2024-01-10 08:00	alert.fired	critical
+asked long before	A	\N	q	2024-01-01 07:50	alert.fired	normal
+asked long before	A	\N	c	2024-01-10 07:59	alert.acknowledged	\N
+asked long before	A	\N	o	2024-01-10 08:00	alert.fired	critical
+asked long before	A	\N	-	2024-01-10 08:01	screen.used	\N
+open long	A	\N	o	2024-01-01 08:00	alert.fired	critical
+open long	A	\N	c	2024-01-10 08:00	alert.acknowledged	\N
 asked at once	A	\N	q	2024-01-10 07:59	alert.overridden	\N
 asked at once	A	\N	c	2024-01-10 07:59	alert.acknowledged	\N
 asked at once	A	\N	o	2024-01-10 08:00	alert.fired	critical
