@@ -46,12 +46,15 @@ COMMENT ON FUNCTION workflow_track.triggers_are_enabled() IS
 CREATE FUNCTION workflow_track.setup() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $setup$
 BEGIN
-	CREATE TABLE IF NOT EXISTS workflow_track.installation (
-		version text NOT NULL,
-		set_up_at timestamptz NOT NULL DEFAULT now(),
-		only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
-	);
-	COMMENT ON TABLE workflow_track.installation IS 'the version that setup() brought the tables to';
+	BEGIN
+		CREATE TABLE IF NOT EXISTS workflow_track.installation (
+			version text NOT NULL,
+			set_up_at timestamptz NOT NULL DEFAULT now(),
+			only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
+		);
+	EXCEPTION WHEN duplicate_table OR unique_violation THEN
+		NULL;	-- another session has made it meanwhile
+	END;
 	-- Two sessions that set up at once wait for each other.
 	LOCK TABLE workflow_track.installation IN SHARE ROW EXCLUSIVE MODE;
 	IF EXISTS (SELECT FROM workflow_track.installation WHERE version = workflow_track.code_version())
@@ -63,6 +66,8 @@ BEGIN
 		RETURN;
 	END IF;
 
+	COMMENT ON TABLE workflow_track.installation IS 'the version that setup() brought the tables to';
+	PERFORM workflow_track.comment_columns('installation', 'version', 'the version', 'set_up_at', 'when', 'only_row', 'there is one row');
 	PERFORM workflow_track.setup_roles();
 	PERFORM workflow_track.setup_map();
 	PERFORM workflow_track.setup_record();

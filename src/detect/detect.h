@@ -4,9 +4,10 @@
  *	  compiled rules, and what evaluating the one by the other finds.
  *
  * The way of the data: touched.c gathers the patients that a transaction
- * touches, and at its end locks them (lock.c), loads their events (patient.c),
- * evaluates them by the rules (rules.c, staff.c; loop.c, duplicate.c, routing.c,
- * handoff.c) and brings the kept state to what was found (store.c).
+ * touches; at its end evaluate.c locks them (lock.c), loads their events
+ * (patient.c, links.c, event.c), evaluates them by the rules (rules.c, when.c,
+ * staff.c; loop.c, duplicate.c, routing.c, handoff.c) and brings the kept state
+ * to what was found (store.c, rows.c, handoff_store.c).
  */
 #ifndef WT_DETECT_H
 #define WT_DETECT_H
@@ -130,6 +131,7 @@ typedef struct Kind
 {
 	Str			name;
 	int			id;
+	bool		is_declared;	/* has a row in event_kind */
 	bool		counts_as_work;
 	bool		needs_detail;	/* some rule looks into its detail */
 	bool		may_reject;		/* some duplicate rule refuses it */
@@ -336,9 +338,10 @@ extern void loader_end(Loader *loader);
 /* --- locks ----------------------------------------------------------------- */
 
 extern void detection_lock_shared(void);
+extern void detection_lock_exclusive(void);
 extern void detection_barrier(void);
 extern void lock_stripes(const bool *wanted);
-extern bool lock_stripe_conditionally(int stripe);
+extern void unlock_stripes(const bool *held);
 extern int	stripe_of(Str patient);
 
 #define WT_STRIPES 1024

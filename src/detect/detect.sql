@@ -19,6 +19,11 @@ LANGUAGE c AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION workflow_track.wait_for_detection() IS
 'returns when every session that detects now has committed';
 
+CREATE FUNCTION workflow_track.exclude_detection() RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.exclude_detection() IS
+'likewise, and keeps every session from detecting until the transaction ends';
+
 CREATE FUNCTION workflow_track.mark_stale() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -144,17 +149,27 @@ $$;
 COMMENT ON PROCEDURE workflow_track.catch_up(integer) IS
 'evaluates again what changes of the map, of staff, or a pause left stale, a batch of patients a transaction';
 
-CREATE FUNCTION workflow_track.begin_rebuild() RETURNS void
+CREATE FUNCTION workflow_track.empty_handoffs() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	horizon timestamptz := coalesce((SELECT d.horizon FROM workflow_track.detection_state d), '-infinity');
 BEGIN
+	-- Who detects takes locks on these tables in whatever order.
+	PERFORM workflow_track.exclude_detection();
 	LOCK TABLE workflow_track.handoff_hourly, workflow_track.handoff_total IN SHARE ROW EXCLUSIVE MODE;
 	TRUNCATE workflow_track.handoff_state, workflow_track.handoff_delta, workflow_track.handoff_stale, workflow_track.handoff_total;
 	DELETE FROM workflow_track.handoff_hourly WHERE hour >= horizon;
 	INSERT INTO workflow_track.handoff_total (is_test, basis, facility, from_role, to_role, from_system, to_system, histogram)
 		SELECT is_test, basis, facility, from_role, to_role, from_system, to_system, workflow_track.merge(histogram)
 		FROM workflow_track.handoff_hourly GROUP BY 1, 2, 3, 4, 5, 6, 7;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.empty_handoffs() IS
+'first part of rebuild(): empties the rollups of handoffs from the horizon of retention on';
+
+CREATE FUNCTION workflow_track.begin_rebuild() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
 	INSERT INTO workflow_track.patient_merge (patient_id, merged_id, event_id)
 		SELECT patient_id, subject, event_id FROM workflow_track.event
 		WHERE kind = 'patient.merged' AND btrim(subject) <> '' AND subject <> patient_id
@@ -176,7 +191,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION workflow_track.begin_rebuild() IS
-'first part of rebuild(): empties the rollups of handoffs and marks every patient as stale';
+'second part of rebuild(): marks every patient as stale';
 
 CREATE PROCEDURE workflow_track.rebuild(batch integer DEFAULT 500)
 LANGUAGE plpgsql AS $$
@@ -185,7 +200,8 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'batch must be at least 1';
 	END IF;
 	PERFORM workflow_track.refuse_while_paused();
-	PERFORM workflow_track.wait_for_detection();
+	PERFORM workflow_track.empty_handoffs();
+	COMMIT;
 	PERFORM workflow_track.begin_rebuild();
 	COMMIT;
 	CALL workflow_track.catch_up(batch);

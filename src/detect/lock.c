@@ -55,13 +55,17 @@ lock_stripes(const bool *wanted)
 		}
 }
 
-/* Takes one more stripe, out of order, if that needs no waiting. */
-bool
-lock_stripe_conditionally(int stripe)
+/* Gives stripes back before that. */
+void
+unlock_stripes(const bool *held)
 {
-	LOCKTAG		tag = lock_tag(stripe);
+	for (int stripe = 0; stripe < WT_STRIPES; stripe++)
+		if (held[stripe])
+		{
+			LOCKTAG		tag = lock_tag(stripe);
 
-	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+			(void) LockRelease(&tag, ExclusiveLock, false);
+		}
 }
 
 /* Marks, to the end of the transaction, that this session detects. */
@@ -72,6 +76,18 @@ detection_lock_shared(void)
 
 	(void) LockAcquire(&tag, ShareLock, false, false);
 	AcceptInvalidationMessages();
+}
+
+/*
+ * Waits until everyone who detects now has committed, and keeps others from it to
+ * the end of the transaction, which should be soon.
+ */
+void
+detection_lock_exclusive(void)
+{
+	LOCKTAG		tag = lock_tag(BARRIER);
+
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
 /* Waits until everyone who detects now has committed; nobody who begins later waits. */

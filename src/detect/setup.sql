@@ -1,5 +1,7 @@
 CREATE FUNCTION workflow_track.setup_state() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $setup$
+DECLARE
+	rollup name;
 BEGIN
 	CREATE TABLE IF NOT EXISTS workflow_track.patient_state (
 		patient_id text COLLATE "C" PRIMARY KEY,
@@ -37,7 +39,7 @@ BEGIN
 		closed_by_role text COLLATE "C"
 	) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02);
 	CREATE INDEX IF NOT EXISTS loop_state_patient ON workflow_track.loop_state (patient_id, settled_at);
-	CREATE INDEX IF NOT EXISTS loop_state_settled ON workflow_track.loop_state (settled_at);
+	CREATE INDEX IF NOT EXISTS loop_state_settled ON workflow_track.loop_state (expectation_id, settled_at);
 	CREATE INDEX IF NOT EXISTS loop_state_opened ON workflow_track.loop_state (opened_at, facility);
 	CREATE INDEX IF NOT EXISTS loop_state_missed ON workflow_track.loop_state (expectation_id, due_at) WHERE settled_at > due_at;
 	COMMENT ON TABLE workflow_track.loop_state IS 'loops and what settled them, as detection keeps them; view care_loop reads it';
@@ -85,7 +87,16 @@ BEGIN
 	);
 	CREATE INDEX IF NOT EXISTS duplicate_state_patient ON workflow_track.duplicate_state (patient_id, duplicate_at);
 	CREATE INDEX IF NOT EXISTS duplicate_state_at ON workflow_track.duplicate_state (duplicate_at);
-	COMMENT ON TABLE workflow_track.duplicate_state IS 'duplicate entries, as detection keeps them; view duplicate_entry reads it and explains the columns';
+	COMMENT ON TABLE workflow_track.duplicate_state IS 'duplicate entries, as detection keeps them; view duplicate_entry reads it';
+	PERFORM workflow_track.comment_columns('duplicate_state',
+		'duplicate_event_id', 'the event that repeats', 'original_event_id', 'the earliest same entry before it',
+		'duplicate_at', 'when the duplicate happened', 'original_at', 'when the original happened',
+		'duplicate_rule_id', 'the rule of the map', 'duplicate_method', 'how the duplicate was entered',
+		'is_test', 'whether the patient is a test patient', 'patient_id', 'of the duplicate', 'facility', 'of the duplicate',
+		'encounter_id', 'of the duplicate', 'kind', 'of both', 'subject', 'of the duplicate', 'code', 'of the duplicate',
+		'value', 'of the duplicate', 'original_system', 'where the original was entered',
+		'duplicate_system', 'where the duplicate was entered', 'original_actor', 'who made the original',
+		'duplicate_actor', 'who made the duplicate');
 
 	CREATE TABLE IF NOT EXISTS workflow_track.misrouted_state (
 		event_id bigint NOT NULL,
@@ -110,7 +121,14 @@ BEGIN
 	);
 	CREATE INDEX IF NOT EXISTS misrouted_state_patient ON workflow_track.misrouted_state (patient_id);
 	CREATE INDEX IF NOT EXISTS misrouted_state_at ON workflow_track.misrouted_state (occurred_at);
-	COMMENT ON TABLE workflow_track.misrouted_state IS 'misrouted events, as detection keeps them; view misrouted_result reads it and explains the columns';
+	COMMENT ON TABLE workflow_track.misrouted_state IS 'misrouted events, as detection keeps them; view misrouted_result reads it';
+	PERFORM workflow_track.comment_columns('misrouted_state',
+		'event_id', 'the event', 'occurred_at', 'when it happened', 'claimed_at', 'when somebody in an expected role took it up',
+		'message_id', 'the message that it came from', 'severity', 'of the event', 'is_test', 'whether the patient is a test patient',
+		'patient_id', 'of the event', 'facility', 'of the event', 'encounter_id', 'of the event', 'subject', 'of the event',
+		'item', 'of the event', 'code', 'of the event', 'recipient', 'to whom it was directed', 'recipient_role', 'that person''s role',
+		'expected_roles', 'the roles that the step delivers to', 'reason', 'why that was wrong', 'workflow', 'the workflow of the map',
+		'step', 'the step that delivers', 'claimed_by', 'who took it up');
 
 	CREATE TABLE IF NOT EXISTS workflow_track.handoff_state (
 		patient_id text COLLATE "C" PRIMARY KEY,
@@ -160,6 +178,13 @@ BEGIN
 		UNIQUE NULLS NOT DISTINCT (is_test, basis, facility, from_role, to_role, from_system, to_system)
 	) WITH (fillfactor = 70);
 	COMMENT ON TABLE workflow_track.handoff_total IS 'latencies of handoffs by group; view handoff_latency reads it';
+	PERFORM workflow_track.comment_columns('handoff_hourly', 'hour', 'hour of the taking events, in UTC');
+	FOREACH rollup IN ARRAY ARRAY['handoff_hourly', 'handoff_total'] LOOP
+		PERFORM workflow_track.comment_columns(rollup,
+			'is_test', 'whether they are of test patients', 'basis', 'explicit, thread or implied', 'facility', 'of the taking events',
+			'from_role', 'the role of who released', 'to_role', 'the role of who took', 'from_system', 'system of the releasing events',
+			'to_system', 'system of the taking events', 'histogram', 'the latencies');
+	END LOOP;
 
 	CREATE TABLE IF NOT EXISTS workflow_track.stale_mark (
 		what text COLLATE "C" NOT NULL,
@@ -168,12 +193,14 @@ BEGIN
 		PRIMARY KEY (what, name)
 	);
 	COMMENT ON TABLE workflow_track.stale_mark IS 'actors, workflows and kinds that changed; catch_up() looks for the patients they touch';
+	PERFORM workflow_track.comment_columns('stale_mark', 'what', 'actor, workflow, kind, or everything', 'name', 'which one', 'since', 'when it changed');
 
 	CREATE TABLE IF NOT EXISTS workflow_track.stale_patient (
 		patient_id text COLLATE "C" PRIMARY KEY,
 		first_at timestamptz
 	);
 	COMMENT ON TABLE workflow_track.stale_patient IS 'patients that catch_up() has to evaluate again';
+	PERFORM workflow_track.comment_columns('stale_patient', 'patient_id', 'the patient', 'first_at', 'no event of the patient is earlier, where that is known');
 
 	CREATE TABLE IF NOT EXISTS workflow_track.detection_state (
 		paused boolean NOT NULL DEFAULT false,
@@ -182,6 +209,8 @@ BEGIN
 		only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
 	);
 	COMMENT ON TABLE workflow_track.detection_state IS 'whether detection is paused, and from when on events are kept';
+	PERFORM workflow_track.comment_columns('detection_state', 'paused', 'whether detection is paused', 'since', 'when that was changed',
+		'horizon', 'the horizon of retention: what happened before is final', 'only_row', 'there is one row');
 	INSERT INTO workflow_track.detection_state DEFAULT VALUES ON CONFLICT DO NOTHING;
 END
 $setup$;
@@ -243,7 +272,7 @@ BEGIN
 	GRANT EXECUTE ON FUNCTION workflow_track.pause_detection(), workflow_track.resume_detection(),
 		workflow_track.maintain(), workflow_track.fold_handoffs(),
 		workflow_track.refuse_while_paused(), workflow_track.wait_for_detection(),
-		workflow_track.touch_stale(integer), workflow_track.resolve_stale_marks(), workflow_track.begin_rebuild(),
+		workflow_track.touch_stale(integer), workflow_track.resolve_stale_marks(), workflow_track.empty_handoffs(), workflow_track.begin_rebuild(),
 		workflow_track.drop_before(timestamptz, boolean) TO workflow_track_admin;
 	GRANT EXECUTE ON PROCEDURE workflow_track.catch_up(integer), workflow_track.rebuild(integer) TO workflow_track_admin;
 END

@@ -26,6 +26,7 @@ PG_FUNCTION_INFO_V1(patient_touched);
 PG_FUNCTION_INFO_V1(reference_changed);
 PG_FUNCTION_INFO_V1(touch_patients);
 PG_FUNCTION_INFO_V1(wait_for_detection);
+PG_FUNCTION_INFO_V1(exclude_detection);
 
 /* 1900-01-01 00:00 UTC */
 #define EARLIEST_EVENT (-36524 * USECS_PER_DAY)
@@ -47,12 +48,19 @@ row_trigger(FunctionCallInfo fcinfo)
 	return trigger;
 }
 
+/* Is there a blank at a place of a text? */
+static bool
+is_blank_at(Str s, int at)
+{
+	return s.data[at] == ' ' || s.data[at] == '\t';
+}
+
 /* Is a text empty, or blanks alone? */
 static bool
 is_blank(Str s)
 {
 	for (int i = 0; i < s.len; i++)
-		if (s.data[i] != ' ' && s.data[i] != '\t')
+		if (!is_blank_at(s, i))
 			return false;
 	return true;
 }
@@ -73,13 +81,38 @@ check_nulls(TupleTableSlot *slot)
 					 errmsg("%s of an event must not be null", event_column_names[columns[i]])));
 }
 
+/* Refuses identifiers with blanks around them: they would never equal those without. */
+static void
+check_identifiers(TupleTableSlot *slot)
+{
+	static const int columns[] = {
+		EV_FACILITY, EV_PATIENT_ID, EV_ENCOUNTER_ID, EV_SUBJECT, EV_ITEM, EV_ACTOR,
+		EV_ACTOR_ROLE, EV_RECIPIENT, EV_RECIPIENT_ROLE, EV_SOURCE_SYSTEM
+	};
+
+	for (int i = 0; i < lengthof(columns); i++)
+	{
+		Str			s;
+
+		if (slot->tts_isnull[columns[i]])
+			continue;
+		s = str_of_datum(slot->tts_values[columns[i]]);
+		if (s.len > 0 && (is_blank_at(s, 0) || is_blank_at(s, s.len - 1)))
+			ereport(ERROR,
+					(errcode(ERRCODE_CHECK_VIOLATION),
+					 errmsg("column \"%s\" of an event begins or ends with a blank",
+							event_column_names[columns[i]]),
+					 errhint("Identifiers are compared byte for byte; record_event() removes outer blanks, INSERT and COPY do not.")));
+	}
+}
+
 /* Refuses what no event can be; no message tells what was in it. */
 static void
 check_event(TupleTableSlot *slot, const Kind *kind)
 {
 	TimestampTz at = DatumGetTimestampTz(slot->tts_values[EV_OCCURRED_AT]);
 
-	if (kind == NULL)
+	if (kind == NULL || !kind->is_declared)
 		ereport(ERROR,
 				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
 				 errmsg("unknown kind of event \"%s\"",
@@ -200,10 +233,11 @@ event_recorded(PG_FUNCTION_ARGS)
 	TimestampTz at;
 
 	(void) rules_current();
-	slot_getsomeattrs(slot, EV_KIND + 1);
+	slot_getsomeattrs(slot, EV_SOURCE_SYSTEM + 1);
 	check_nulls(slot);
 	kind = rules_kind(str_of_datum(slot->tts_values[EV_KIND]));
 	check_event(slot, kind);
+	check_identifiers(slot);
 	patient = str_of_datum(slot->tts_values[EV_PATIENT_ID]);
 	at = DatumGetTimestampTz(slot->tts_values[EV_OCCURRED_AT]);
 	touch_patient(patient, at, kind->is_merge && record_merge(slot, patient, kind->name) ? TOUCH_LINK :
@@ -293,5 +327,13 @@ Datum
 wait_for_detection(PG_FUNCTION_ARGS)
 {
 	detection_barrier();
+	PG_RETURN_VOID();
+}
+
+/* exclude_detection(): likewise, and nobody else detects until this transaction ends. */
+Datum
+exclude_detection(PG_FUNCTION_ARGS)
+{
+	detection_lock_exclusive();
 	PG_RETURN_VOID();
 }

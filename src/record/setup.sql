@@ -178,6 +178,7 @@ BEGIN
 		encounter_id, subject, item, kind, code, value, severity, actor, actor_role, recipient,
 		recipient_role, source_system, entry_method, message_id, detail), SELECT (event_id)
 		ON workflow_track.event TO workflow_track_admin, workflow_track_recorder;
+	GRANT SELECT ON workflow_track.facility TO workflow_track_analyst;
 	GRANT INSERT ON workflow_track.subject_alias TO workflow_track_recorder;
 	GRANT EXECUTE ON FUNCTION workflow_track.record_event(text, text, text, timestamptz, integer,
 		workflow_track.time_precision, timestamptz, text, text, text, text, workflow_track.clinical_code,

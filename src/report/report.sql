@@ -48,7 +48,9 @@ BEGIN
 	EXECUTE format('COMMENT ON VIEW workflow_track.%I IS %L', report, description);
 	EXECUTE format('CREATE OR REPLACE FUNCTION workflow_track.%I(as_of timestamptz) RETURNS SETOF workflow_track.%I '
 		'LANGUAGE sql STABLE ROWS 1000 BEGIN ATOMIC %s; END',
-		report || '_at', report, replace(query, ':as_of', report || '_at.as_of'));
+		report || '_at', report,
+		-- Infinity settles nothing that is not settled.
+		replace(query, ':as_of', format('(CASE WHEN %1$I.as_of = ''infinity'' THEN ''294276-01-01 00:00:00+00''::timestamptz ELSE %1$I.as_of END)', report || '_at')));
 	EXECUTE format('COMMENT ON FUNCTION workflow_track.%I(timestamptz) IS %L',
 		report || '_at', format('view %s as it was, or will be, at a moment', report));
 	EXECUTE format('REVOKE ALL ON FUNCTION workflow_track.%I(timestamptz) FROM PUBLIC', report || '_at');

@@ -1,0 +1,356 @@
+/*
+ * evaluate.c
+ *	  Locks the touched patients and evaluates them.
+ */
+#include "postgres.h"
+
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "detect/detect.h"
+#include "detect/evaluate.h"
+#include "detect/table.h"
+#include "detect/touched.h"
+
+/* So many events of a patient are not told from what is known already, but all is looked at anew. */
+#define MANY_EVENTS 16
+
+/* --- locking --------------------------------------------------------------- */
+
+/* Adds ids to the touched ones: those that share a merge with them. */
+static void
+touch_linked(Touched *t, Loader *loader)
+{
+	List	   *ids = loader_linked_ids(loader, list_make1(&t->patient));
+	ListCell   *lc;
+
+	foreach(lc, ids)
+	{
+		Touched    *other;
+
+		touch_patient(*(Str *) lfirst(lc), t->first_at, TOUCH_JOINED);
+		other = *touched_slot(*(Str *) lfirst(lc));
+		other->whole |= t->whole;
+		t->whole |= other->whole;
+	}
+}
+
+/* Reads a patient's row of patient_state. */
+static void
+read_patient_state(Touched *t, Table *table)
+{
+	bool		isnull;
+
+	table_key_text(table, t->patient);
+	table_find(table, 1);
+	t->is_known = table_next(table);
+	t->kept_first_at = DT_NOEND;
+	if (!t->is_known)
+		return;
+	t->tid = table->slot->tts_tid;
+	t->kept_first_at = DatumGetTimestampTz(slot_getattr(table->slot, PS_FIRST_AT + 1, &isnull));
+	t->was_linked = DatumGetBool(slot_getattr(table->slot, PS_LINKED + 1, &isnull));
+	t->linked |= t->was_linked;
+	t->was_imprecise = DatumGetBool(slot_getattr(table->slot, PS_IMPRECISE + 1, &isnull));
+	t->imprecise = t->was_imprecise;
+}
+
+/* Opens the list of stale patients, unless it is empty. */
+static void
+open_stale(Table *table, Snapshot snapshot)
+{
+	table_by_name(table, CurrentMemoryContext, "stale_patient", snapshot, RowExclusiveLock);
+	if (RelationGetNumberOfBlocks(table->rel) == 0)
+		table_done(table);
+	else
+		table_use_index(table, 1, 0);
+}
+
+/* Is a patient in the list of stale ones?  Then the table's slot has its row. */
+static bool
+is_stale(Str patient, Table *table)
+{
+	if (table->rel == NULL)
+		return false;
+	table_key_text(table, patient);
+	table_find(table, 1);
+	return table_next(table);
+}
+
+/*
+ * Adds to the touched patients those that merges join them to, as a snapshot
+ * sees them.
+ */
+static void
+close_over_merges(Snapshot snapshot)
+{
+	Loader	   *loader = loader_begin(snapshot);
+	uint32		count;
+	Table		table;
+	Table		stale;
+
+	table_by_name(&table, CurrentMemoryContext, "patient_state", snapshot, AccessShareLock);
+	table_use_index(&table, PS_PATIENT_ID + 1, 0);
+	open_stale(&stale, snapshot);
+	do
+	{
+		List	   *list = list_touched();
+		ListCell   *lc;
+
+		count = count_touched();
+		foreach(lc, list)
+		{
+			Touched    *t = lfirst(lc);
+
+			read_patient_state(t, &table);
+			t->whole |= is_stale(t->patient, &stale);
+			if (t->linked)
+				touch_linked(t, loader);
+		}
+	} while (count_touched() > count);
+	table_done(&table);
+	table_done(&stale);
+	loader_end(loader);
+}
+
+/* The stripes of the touched patients. */
+static void
+wanted_stripes(bool *wanted)
+{
+	ListCell   *lc;
+
+	memset(wanted, 0, sizeof(bool) * WT_STRIPES);
+	foreach(lc, list_touched())
+		wanted[stripe_of(((Touched *) lfirst(lc))->patient)] = true;
+}
+
+/* A snapshot of now, pushed for whoever asks for the active one. */
+static Snapshot
+push_latest_snapshot(void)
+{
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
+	return GetActiveSnapshot();
+}
+
+/*
+ * Locks every touched patient, and pushes a snapshot that sees what the locks
+ * waited for.  A merge that came in the meantime may have added ids: then all
+ * locks are taken anew, as they must be in one order.
+ */
+Snapshot
+lock_touched(void)
+{
+	bool		held[WT_STRIPES];
+	bool		wanted[WT_STRIPES];
+
+	close_over_merges(push_latest_snapshot());
+	PopActiveSnapshot();
+	wanted_stripes(wanted);
+	for (;;)
+	{
+		Snapshot	snapshot;
+
+		memcpy(held, wanted, sizeof(held));
+		lock_stripes(held);
+		snapshot = push_latest_snapshot();
+		close_over_merges(snapshot);
+		wanted_stripes(wanted);
+		if (memcmp(held, wanted, sizeof(held)) == 0)
+			return snapshot;
+		PopActiveSnapshot();
+		unlock_stripes(held);
+	}
+}
+
+/* --- evaluating ------------------------------------------------------------ */
+
+/* Keeps what patient_state knows of a patient id. */
+static void
+keep_patient_state(Touched *t, Table *table)
+{
+	Datum		values[PS_NCOLUMNS];
+	bool		nulls[PS_NCOLUMNS] = {0};
+
+	if (t->is_known && t->kept_first_at <= t->first_at && t->was_linked == t->linked &&
+		t->was_imprecise == t->imprecise)
+		return;
+	values[PS_PATIENT_ID] = PointerGetDatum(cstring_to_text_with_len(t->patient.data, t->patient.len));
+	values[PS_FIRST_AT] = TimestampTzGetDatum(Min(t->first_at, t->kept_first_at));
+	values[PS_LINKED] = BoolGetDatum(t->linked);
+	values[PS_IMPRECISE] = BoolGetDatum(t->imprecise);
+	if (t->is_known)
+		table_update(table, &t->tid, values, nulls);
+	else
+		table_insert(table, values, nulls);
+}
+
+/* Evaluates one patient by its ids, by all events. */
+static void
+evaluate_whole(Loader *loader, Store *store, List *ids, TimestampTz since, bool linked, bool is_new)
+{
+	Patient    *p = loader_patient(loader, ids, since, linked);
+	ListCell   *lc;
+
+	store_patient(store, p, loader_rules(loader), is_new);
+	foreach(lc, ids)
+	{
+		Touched    *t = *touched_slot(*(Str *) lfirst(lc));
+
+		t->has_events = p->nevents > 0;
+		t->imprecise = p->longest_imprecision > USECS_PER_DAY;
+		t->whole = true;
+	}
+}
+
+/*
+ * Evaluates one patient by its ids: of one that is known, and to whom nothing
+ * happened but a few events, by a window of events.
+ */
+static void
+evaluate_part(Loader *loader, Store *store, List *ids, bool linked)
+{
+	TimestampTz since = DT_NOEND;
+	TimestampTz from = DT_NOEND;
+	bool		is_new = true;
+	bool		whole = false;
+	ListCell   *lc;
+
+	foreach(lc, ids)
+	{
+		Touched    *t = *touched_slot(*(Str *) lfirst(lc));
+
+		since = Min(since, Min(t->first_at, t->kept_first_at));
+		from = Min(from, t->first_at);
+		is_new &= !t->is_known;
+		whole |= t->whole || t->imprecise || t->nevents >= MANY_EVENTS;
+	}
+	if (whole || is_new || !store_window(store, loader, ids, from, linked))
+		evaluate_whole(loader, store, ids, since, linked, is_new);
+}
+
+/* Evaluates all touched patients under a snapshot. */
+void
+evaluate_touched(Snapshot snapshot, bool rebase)
+{
+	Loader	   *loader = loader_begin(snapshot);
+	Store	   *store = store_begin(snapshot, rebase);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "workflow_track patient",
+												  ALLOCSET_DEFAULT_SIZES);
+	List	   *list = list_touched();
+	Table		patient_state;
+	ListCell   *lc;
+
+	foreach(lc, list)
+	{
+		Touched    *t = lfirst(lc);
+		MemoryContext old;
+		List	   *ids = list_make1(&t->patient);
+		ListCell   *id;
+
+		CHECK_FOR_INTERRUPTS();
+		if (t->done)
+			continue;
+		old = MemoryContextSwitchTo(context);
+		if (!t->linked)
+			evaluate_part(loader, store, ids, false);
+		else
+		{
+			ListCell   *part;
+
+			ids = loader_linked_ids(loader, list_make1(&t->patient));
+			foreach(part, loader_parts(loader, ids))
+				evaluate_part(loader, store, lfirst(part), true);
+			foreach(id, ids)
+				(*touched_slot(*(Str *) lfirst(id)))->done = true;
+		}
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+	}
+	loader_end(loader);
+	store_end(store);
+	MemoryContextDelete(context);
+
+	table_by_name(&patient_state, CurrentMemoryContext, "patient_state", snapshot, RowExclusiveLock);
+	table_use_index(&patient_state, PS_PATIENT_ID + 1, 0);
+	foreach(lc, list)
+	{
+		Touched    *t = lfirst(lc);
+
+		if (t->has_events || t->linked || t->is_known)
+			keep_patient_state(t, &patient_state);
+	}
+	table_done(&patient_state);
+}
+
+/* Does nobody detect for now?  Then patients are only marked as stale. */
+bool
+detection_is_paused(Snapshot snapshot)
+{
+	Table		table;
+	TableScanDesc scan;
+	bool		isnull;
+	bool		paused = false;
+
+	table_by_name(&table, CurrentMemoryContext, "detection_state", snapshot, AccessShareLock);
+	scan = table_beginscan(table.rel, snapshot, 0, NULL);
+	if (table_scan_getnextslot(scan, ForwardScanDirection, table.slot))
+		paused = DatumGetBool(slot_getattr(table.slot, 1, &isnull));
+	table_endscan(scan);
+	table_done(&table);
+	return paused;
+}
+
+/* Marks the touched patients as stale, and keeps what must be known of them. */
+void
+mark_touched(Snapshot snapshot)
+{
+	List	   *list = list_touched();
+	ListCell   *lc;
+	Table		patient_state;
+	Table		stale;
+
+	table_by_name(&patient_state, CurrentMemoryContext, "patient_state", snapshot, RowExclusiveLock);
+	table_use_index(&patient_state, PS_PATIENT_ID + 1, 0);
+	table_by_name(&stale, CurrentMemoryContext, "stale_patient", snapshot, RowExclusiveLock);
+	table_use_index(&stale, 1, 0);
+	foreach(lc, list)
+	{
+		Touched    *t = lfirst(lc);
+		Datum		value = PointerGetDatum(cstring_to_text_with_len(t->patient.data, t->patient.len));
+		bool		isnull = false;
+
+		keep_patient_state(t, &patient_state);
+		table_key_text(&stale, t->patient);
+		table_find(&stale, 1);
+		if (!table_next(&stale))
+			table_insert(&stale, &value, &isnull);
+	}
+	table_done(&patient_state);
+	table_done(&stale);
+}
+
+/* Removes marks of stale patients that were just evaluated. */
+void
+unmark_touched(Snapshot snapshot)
+{
+	List	   *list = list_touched();
+	ListCell   *lc;
+	Table		stale;
+
+	open_stale(&stale, snapshot);
+	foreach(lc, list)
+	{
+		Touched    *t = lfirst(lc);
+
+		if (t->whole && is_stale(t->patient, &stale))
+			table_delete(&stale, &stale.slot->tts_tid);
+	}
+	table_done(&stale);
+}

@@ -1,0 +1,42 @@
+/*
+ * evaluate.h
+ *	  What touched.c and evaluate.c share.
+ */
+#ifndef WT_EVALUATE_H
+#define WT_EVALUATE_H
+
+#include "postgres.h"
+
+#include "storage/itemptr.h"
+
+#include "detect/detect.h"
+
+/* A patient id that the transaction touches. */
+typedef struct Touched
+{
+	Str			patient;
+	TimestampTz first_at;		/* no event of this transaction is earlier */
+	int			nevents;		/* how many of them there are */
+	bool		linked;			/* merged, aliased, retracted or a test patient */
+	bool		whole;			/* to be evaluated whole */
+	bool		done;
+	/* found at the end: */
+	bool		has_events;
+	bool		is_known;		/* has a row of patient_state ... */
+	bool		was_linked;		/* ... which says this ... */
+	bool		imprecise;		/* ... and this */
+	bool		was_imprecise;
+	TimestampTz kept_first_at;
+	ItemPointerData tid;
+} Touched;
+
+extern Touched **touched_slot(Str patient);
+extern List *list_touched(void);
+extern uint32 count_touched(void);
+
+extern Snapshot lock_touched(void);
+extern void evaluate_touched(Snapshot snapshot, bool rebase);
+extern void mark_touched(Snapshot snapshot);
+extern void unmark_touched(Snapshot snapshot);
+
+#endif							/* WT_EVALUATE_H */
