@@ -10,11 +10,11 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use WorkflowTrack;
 
-my $transactions = $ENV{WT_LONG} ? 300 : 20;    # of each of 8 sessions
-my $copied = $ENV{WT_LONG} ? 100000 : 10000;
+my $transactions = $ENV{WT_LONG} ? 100 : 20;    # of each of 8 sessions
+my $copied = $ENV{WT_LONG} ? 50000 : 10000;
 my $rows = 75;                                  # of a long transaction
 
-my $node = new_server('main', "log_lock_waits = on\n");
+my $node = new_server('main', "max_pred_locks_per_transaction = 1000\n");
 my $dir = PostgreSQL::Test::Utils::tempdir;
 
 $node->safe_psql('postgres', q(
@@ -87,7 +87,7 @@ my $copy = IPC::Run::start(
 			FROM generate_series(1, %d) n), $copied) ],
 	'>&', \$copy_out);
 my $maintenance = IPC::Run::start(
-	[ 'pgbench', '-n', '-c', '1', '-T', '6', '--max-tries=100', '-f', "$dir/care", $node->connstr('postgres') ],
+	[ 'pgbench', '-n', '-c', '1', '-T', $ENV{WT_LONG} ? 120 : 6, '--max-tries=100', '-f', "$dir/care", $node->connstr('postgres') ],
 	'>&', \$care_out);
 my $bench = IPC::Run::run(
 	[ 'pgbench', '-n', '-c', '8', '-j', '2', '-t', $transactions, '--max-tries=1000', '--failures-detailed',
