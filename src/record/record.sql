@@ -270,7 +270,10 @@ BEGIN
 			HINT = 'occurred_at is when the event happened; what is meant to happen later goes into planned_at.';
 	END IF;
 	LOCK TABLE workflow_track.patient_merge IN SHARE ROW EXCLUSIVE MODE;
-	PERFORM workflow_track.ensure_partitions(workflow_track.recordable_until(), occurred_at);
+	-- Whoever held the lock may have made it.
+	IF occurred_at >= workflow_track.recordable_until() THEN
+		PERFORM workflow_track.ensure_partitions(workflow_track.recordable_until(), occurred_at);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION workflow_track.make_recordable(timestamptz) IS
