@@ -51,10 +51,12 @@ grow_touched(void)
 {
 	Touched   **old = touched;
 	uint32		old_size = old == NULL ? 0 : touched_mask + 1;
+	uint32		new_size = old == NULL ? 64 : old_size * 2;
 
-	touched_mask = old == NULL ? 63 : touched_mask * 2 + 1;
-	touched = MemoryContextAllocExtended(TopTransactionContext, sizeof(Touched *) * ((Size) touched_mask + 1),
+	/* the mask follows once there is memory: the transaction may survive the lack of it */
+	touched = MemoryContextAllocExtended(TopTransactionContext, sizeof(Touched *) * (Size) new_size,
 										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	touched_mask = new_size - 1;
 	for (uint32 i = 0; i < old_size; i++)
 		if (old[i] != NULL)
 			*touched_slot(old[i]->patient) = old[i];
