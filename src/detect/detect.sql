@@ -149,7 +149,11 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	horizon timestamptz := coalesce((SELECT d.horizon FROM workflow_track.detection_state d), '-infinity');
 BEGIN
+	-- In the order in which detection locks them; the last keeps it out before it has any table of handoffs.
+	LOCK TABLE workflow_track.event IN ACCESS SHARE MODE;
+	LOCK TABLE workflow_track.patient_merge, workflow_track.encounter_merge IN ROW EXCLUSIVE MODE;
 	LOCK TABLE workflow_track.handoff_hourly, workflow_track.handoff_total IN SHARE ROW EXCLUSIVE MODE;
+	LOCK TABLE workflow_track.stale_patient IN EXCLUSIVE MODE;
 	TRUNCATE workflow_track.handoff_state, workflow_track.handoff_delta, workflow_track.handoff_stale, workflow_track.handoff_total;
 	DELETE FROM workflow_track.handoff_hourly WHERE hour >= horizon;
 	INSERT INTO workflow_track.handoff_total (is_test, basis, facility, from_role, to_role, from_system, to_system, histogram)
