@@ -14,6 +14,11 @@ LANGUAGE c STRICT AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION workflow_track.touch_patients(text[], timestamptz[], boolean[], boolean) IS
 'notes patients to be evaluated when the transaction ends; rebase leaves the rollups as they are';
 
+CREATE FUNCTION workflow_track.detect_now() RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.detect_now() IS
+'evaluates the patients noted so far, before the transaction ends';
+
 CREATE FUNCTION workflow_track.wait_for_detection() RETURNS void
 LANGUAGE c AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION workflow_track.wait_for_detection() IS
@@ -282,6 +287,10 @@ BEGIN
 	END IF;
 	PERFORM workflow_track.refuse_while_paused();
 	LOCK TABLE workflow_track.event IN ACCESS EXCLUSIVE MODE;
+	-- What the rollups are still to get must not go with the months, nor with the new contributions.
+	PERFORM workflow_track.touch_patients(array_agg(s.patient_id), array_agg(NULL::timestamptz), array_agg(false), false)
+		FROM workflow_track.handoff_stale s HAVING count(*) > 0;
+	PERFORM workflow_track.detect_now();
 	SELECT count(*) INTO unsettled FROM workflow_track.loop_state l
 		WHERE l.opened_at < month_start AND l.settled_at > now();
 	IF unsettled > 0 AND NOT force THEN

@@ -166,14 +166,18 @@ count_touched(void)
 /* --- the end of the transaction -------------------------------------------- */
 
 /* Does for the touched patients what is due before the transaction ends. */
-static void
+void
 detect_touched(void)
 {
-	MemoryContext context = AllocSetContextCreate(TopTransactionContext, "workflow_track detection",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
+	MemoryContext context;
+	MemoryContext old;
 	Snapshot	snapshot;
 
+	if (touched == NULL)
+		return;
+	context = AllocSetContextCreate(TopTransactionContext, "workflow_track detection",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
 	detection_lock_shared();
 	snapshot = lock_touched();
 	if (detection_is_paused(snapshot))
@@ -186,7 +190,6 @@ detect_touched(void)
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
-	forget_touched();
 }
 
 /* What the server calls at the ends of transactions. */
@@ -197,8 +200,8 @@ at_transaction_end(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
-			if (touched != NULL)
-				detect_touched();
+			detect_touched();
+			forget_touched();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:

@@ -26,6 +26,7 @@ typedef enum Touch
 } Touch;
 
 extern void touch_patient(Str patient, TimestampTz first_at, Touch why);
+extern void detect_touched(void);
 extern void rebase_touched(void);
 extern void note_refusable(int64 event_id);
 extern bool detection_is_paused(Snapshot snapshot);

@@ -25,6 +25,7 @@ PG_FUNCTION_INFO_V1(event_recorded);
 PG_FUNCTION_INFO_V1(patient_touched);
 PG_FUNCTION_INFO_V1(reference_changed);
 PG_FUNCTION_INFO_V1(touch_patients);
+PG_FUNCTION_INFO_V1(detect_now);
 PG_FUNCTION_INFO_V1(wait_for_detection);
 
 /* 1900-01-01 00:00 UTC */
@@ -318,6 +319,17 @@ touch_patients(PG_FUNCTION_ARGS)
 	}
 	if (PG_GETARG_BOOL(3))
 		rebase_touched();
+	PG_RETURN_VOID();
+}
+
+/*
+ * detect_now(): evaluates the patients noted so far.  The end of the transaction
+ * does it once more, as a savepoint may take this back.
+ */
+Datum
+detect_now(PG_FUNCTION_ARGS)
+{
+	detect_touched();
 	PG_RETURN_VOID();
 }
 
