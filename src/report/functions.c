@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "detect/detect.h"
+#include "detect/rules.h"
 #include "detect/table.h"
 #include "detect/touched.h"
 #include "report/visible.h"
@@ -115,7 +116,7 @@ patient_handoffs(PG_FUNCTION_ARGS)
 typedef struct CoverageKey
 {
 	int32		expectation_id;
-	char		facility[NAMEDATALEN * 4];
+	int32		facility;		/* its place in the list of those met */
 } CoverageKey;
 
 typedef struct CoverageRow
@@ -126,18 +127,43 @@ typedef struct CoverageRow
 	int64		unmatched;
 } CoverageRow;
 
+typedef struct CoverageRows
+{
+	MemoryContext context;
+	HTAB	   *rows;
+	List	   *facilities;		/* copies */
+} CoverageRows;
+
+/* The place of a facility in the list of those met. */
+static int32
+facility_number(CoverageRows *rows, Str facility)
+{
+	MemoryContext old;
+	Str		   *copy;
+	ListCell   *lc;
+
+	foreach(lc, rows->facilities)
+		if (str_equal(*(Str *) lfirst(lc), facility))
+			return foreach_current_index(lc);
+	old = MemoryContextSwitchTo(rows->context);
+	copy = palloc(sizeof(Str));
+	*copy = str_copy(facility);
+	rows->facilities = lappend(rows->facilities, copy);
+	MemoryContextSwitchTo(old);
+	return list_length(rows->facilities) - 1;
+}
+
 /* Counts an event. */
 static void
-count_coverage(HTAB *rows, const Coverage *c)
+count_coverage(CoverageRows *rows, const Coverage *c)
 {
 	CoverageKey key;
 	CoverageRow *row;
 	bool		found;
 
-	memset(&key, 0, sizeof(key));
 	key.expectation_id = c->rule->id;
-	memcpy(key.facility, c->event->facility.data, Min(c->event->facility.len, sizeof(key.facility) - 1));
-	row = hash_search(rows, &key, HASH_ENTER, &found);
+	key.facility = facility_number(rows, c->event->facility);
+	row = hash_search(rows->rows, &key, HASH_ENTER, &found);
 	if (!found)
 		row->openers = row->closers = row->unmatched = 0;
 	row->openers += c->opens;
@@ -147,7 +173,7 @@ count_coverage(HTAB *rows, const Coverage *c)
 
 /* Counts the events of a patient, by the first of the ids that are one. */
 static void
-count_patient(HTAB *rows, const Visible *visible, Loader *loader,
+count_patient(CoverageRows *rows, const Visible *visible, Loader *loader,
 			  Str id, TimestampTz first_at, bool linked, TimestampTz as_of)
 {
 	Patient    *p = loader_by_id(loader, id, first_at, linked);
@@ -167,19 +193,19 @@ count_patient(HTAB *rows, const Visible *visible, Loader *loader,
 
 /* Puts the counts into the result. */
 static void
-put_coverage(ReturnSetInfo *result, HTAB *rows)
+put_coverage(ReturnSetInfo *result, const CoverageRows *rows)
 {
 	HASH_SEQ_STATUS seq;
 	CoverageRow *row;
 
-	hash_seq_init(&seq, rows);
+	hash_seq_init(&seq, rows->rows);
 	while ((row = hash_seq_search(&seq)) != NULL)
 	{
 		Datum		values[5];
 		bool		nulls[5] = {0};
 
 		values[0] = Int32GetDatum(row->key.expectation_id);
-		values[1] = CStringGetTextDatum(row->key.facility);
+		put_text(values, nulls, 1, *(Str *) list_nth(rows->facilities, row->key.facility));
 		values[2] = Int64GetDatum(row->openers);
 		values[3] = Int64GetDatum(row->closers);
 		values[4] = Int64GetDatum(row->unmatched);
@@ -196,7 +222,7 @@ coverage_counts(PG_FUNCTION_ARGS)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "workflow_track patient",
 												  ALLOCSET_DEFAULT_SIZES);
 	HASHCTL		ctl;
-	HTAB	   *rows;
+	CoverageRows rows = {CurrentMemoryContext, NULL, NIL};
 	const Visible *visible = visible_to_user();
 	Loader	   *loader;
 	Table		table;
@@ -207,7 +233,7 @@ coverage_counts(PG_FUNCTION_ARGS)
 	ctl.keysize = sizeof(CoverageKey);
 	ctl.entrysize = sizeof(CoverageRow);
 	ctl.hcxt = CurrentMemoryContext;
-	rows = hash_create("workflow_track coverage", 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	rows.rows = hash_create("workflow_track coverage", 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	loader = loader_begin(GetActiveSnapshot());
 	table_by_name(&table, CurrentMemoryContext, "patient_state", GetActiveSnapshot(), AccessShareLock);
 	scan = table_beginscan(table.rel, GetActiveSnapshot(), 0, NULL);
@@ -217,7 +243,7 @@ coverage_counts(PG_FUNCTION_ARGS)
 
 		CHECK_FOR_INTERRUPTS();
 		slot_getallattrs(table.slot);
-		count_patient(rows, visible, loader,
+		count_patient(&rows, visible, loader,
 					  str_of_datum(table.slot->tts_values[PS_PATIENT_ID]),
 					  DatumGetTimestampTz(table.slot->tts_values[PS_FIRST_AT]),
 					  DatumGetBool(table.slot->tts_values[PS_LINKED]), as_of);
@@ -227,7 +253,7 @@ coverage_counts(PG_FUNCTION_ARGS)
 	table_endscan(scan);
 	table_done(&table);
 	loader_end(loader);
-	put_coverage(result, rows);
+	put_coverage(result, &rows);
 	return (Datum) 0;
 }
 
