@@ -30,7 +30,6 @@ static uint32 touched_mask = 0;
 static uint32 touched_count = 0;
 static int64 *refusable = NULL; /* events of kinds that a rule may refuse */
 static int	nrefusable = 0;
-static bool rebasing = false;	/* rollups are to stay as they are */
 
 /* --- noting ---------------------------------------------------------------- */
 
@@ -93,16 +92,6 @@ touch_patient(Str patient, TimestampTz first_at, Touch why)
 	t->whole |= why == TOUCH_LINK || why == TOUCH_WHOLE;
 }
 
-/*
- * From now to the end of the transaction, events vanish because their months are
- * dropped: kept contributions follow, the rollups stay.
- */
-void
-rebase_touched(void)
-{
-	rebasing = true;
-}
-
 /* Notes an event that a rule may refuse. */
 void
 note_refusable(int64 event_id)
@@ -133,7 +122,6 @@ forget_touched(void)
 	touched_count = 0;
 	refusable = NULL;
 	nrefusable = 0;
-	rebasing = false;
 }
 
 /* Order by patient id. */
@@ -165,9 +153,12 @@ count_touched(void)
 
 /* --- the end of the transaction -------------------------------------------- */
 
-/* Does for the touched patients what is due before the transaction ends. */
-void
-detect_touched(void)
+/*
+ * Does for the touched patients what is due before the transaction ends; where
+ * rebase is set, kept contributions follow and the rollups stay as they are.
+ */
+static void
+detect_touched(bool rebase)
 {
 	MemoryContext context;
 	MemoryContext old;
@@ -184,12 +175,24 @@ detect_touched(void)
 		mark_touched(snapshot);
 	else
 	{
-		evaluate_touched(snapshot, rebasing);
+		evaluate_touched(snapshot, rebase);
 		unmark_touched(snapshot);
 	}
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+}
+
+/*
+ * Does it before the end.  What a savepoint may take back, the end of the
+ * transaction does once more.
+ */
+void
+detect_touched_now(bool rebase)
+{
+	detect_touched(rebase);
+	if (GetCurrentTransactionNestLevel() == 1)
+		forget_touched();
 }
 
 /* What the server calls at the ends of transactions. */
@@ -200,7 +203,7 @@ at_transaction_end(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
-			detect_touched();
+			detect_touched(false);
 			forget_touched();
 			break;
 		case XACT_EVENT_COMMIT:

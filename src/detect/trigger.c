@@ -285,7 +285,7 @@ reference_changed(PG_FUNCTION_ARGS)
 }
 
 /*
- * touch_patients(patient_ids, first_at, linked, rebase): notes patients to be
+ * touch_patients(patient_ids, first_at, linked): notes patients to be
  * evaluated when the transaction ends.
  */
 Datum
@@ -317,19 +317,17 @@ touch_patients(PG_FUNCTION_ARGS)
 					  null_first_at[i] ? DT_NOEND : DatumGetTimestampTz(first_at[i]),
 					  !null_linked[i] && DatumGetBool(linked[i]) ? TOUCH_LINK : TOUCH_WHOLE);
 	}
-	if (PG_GETARG_BOOL(3))
-		rebase_touched();
 	PG_RETURN_VOID();
 }
 
 /*
- * detect_now(): evaluates the patients noted so far.  The end of the transaction
- * does it once more, as a savepoint may take this back.
+ * detect_now(rebase): evaluates the patients noted so far.  Where events vanished
+ * because their months were dropped, rebase leaves the rollups as they are.
  */
 Datum
 detect_now(PG_FUNCTION_ARGS)
 {
-	detect_touched();
+	detect_touched_now(PG_GETARG_BOOL(0));
 	PG_RETURN_VOID();
 }
 
