@@ -287,6 +287,12 @@ BEGIN
 	END IF;
 	PERFORM workflow_track.refuse_while_paused();
 	LOCK TABLE workflow_track.event IN ACCESS EXCLUSIVE MODE;
+	IF NOT force AND (EXISTS (SELECT FROM workflow_track.stale_patient) OR EXISTS (SELECT FROM workflow_track.stale_mark)) THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = 'it is not known which loops are open, as patients are stale',
+			HINT = 'Run CALL workflow_track.catch_up() first; force drops what was not evaluated too.';
+	END IF;
 	-- What the rollups are still to get must not go with the months, nor with the new contributions.
 	PERFORM workflow_track.touch_patients(array_agg(s.patient_id), array_agg(NULL::timestamptz), array_agg(false))
 		FROM workflow_track.handoff_stale s HAVING count(*) > 0;
