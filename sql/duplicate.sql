@@ -180,11 +180,27 @@ BEGIN
 	END LOOP;
 END
 $$;
-INSERT INTO event (patient_id, kind, occurred_at) VALUES
-	('equal', 'entry.same_occurred_at', '2024-01-10 08:00'), ('equal', 'entry.same_occurred_at', '2024-01-10 08:00'),
-	('equal', 'entry.different_occurred_at', '2024-01-10 08:00'), ('equal', 'entry.different_occurred_at', '2024-01-10 08:00'),
-	('unequal', 'entry.same_occurred_at', '2024-01-10 08:00'), ('unequal', 'entry.same_occurred_at', '2024-01-10 08:01'),
-	('unequal', 'entry.different_occurred_at', '2024-01-10 08:00'), ('unequal', 'entry.different_occurred_at', '2024-01-10 08:01');
+INSERT INTO event (patient_id, kind, occurred_at, source_sequence) VALUES
+	('equal', 'entry.same_occurred_at', '2024-01-10 08:00', 0), ('equal', 'entry.same_occurred_at', '2024-01-10 08:00', 1),
+	('equal', 'entry.different_occurred_at', '2024-01-10 08:00', 0), ('equal', 'entry.different_occurred_at', '2024-01-10 08:00', 1),
+	('unequal', 'entry.same_occurred_at', '2024-01-10 08:00', 0), ('unequal', 'entry.same_occurred_at', '2024-01-10 08:01', 0),
+	('unequal', 'entry.different_occurred_at', '2024-01-10 08:00', 0), ('unequal', 'entry.different_occurred_at', '2024-01-10 08:01', 0);
 SELECT split_part(substr(kind, 7), '_', 1) AS way, patient_id AS pair, count(*) AS columns
 FROM duplicate_entry WHERE workflow = 'columns' GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT cardinality(map_words('column')) AS columns;
+
+--
+-- The same, an event a transaction: in the order in which they were recorded here, and backwards
+--
+\getenv source PG_ABS_SRCDIR
+\set again :source '/test/again.sql'
+SET search_path = public;
+\set ECHO none
+\i :again
+\set ECHO all
+CALL workflow_track.catch_up();
+CALL record_again('event_id');
+CALL record_again('event_id DESC');
+SELECT count(*) AS found FROM finding;
+SELECT * FROM found_otherwise('event_id');
+SELECT * FROM found_otherwise('event_id DESC');

@@ -106,3 +106,19 @@ SELECT basis, facility, encounter_id, from_actor, to_actor, from_kind, to_kind F
 SELECT retract_event(:visits, 'in error'), retract_event(:patients, 'in error');
 SELECT * FROM pg_temp.handoffs('implied');
 SELECT * FROM pg_temp.handoffs('other id');
+
+--
+-- The same, an event a transaction: in the order in which they were recorded here, and backwards
+--
+\getenv source PG_ABS_SRCDIR
+\set again :source '/test/again.sql'
+SET search_path = public;
+\set ECHO none
+\i :again
+\set ECHO all
+CALL workflow_track.catch_up();
+CALL record_again('event_id');
+CALL record_again('event_id DESC');
+SELECT count(*) AS found FROM finding;
+SELECT * FROM found_otherwise('event_id');
+SELECT * FROM found_otherwise('event_id DESC');

@@ -83,6 +83,12 @@ outside	A	\N	o	2024-01-10 08:00	alert.fired	critical
 asked before	A	\N	q	2024-01-10 07:50	alert.fired	normal
 asked before	A	\N	c	2024-01-10 07:59	alert.acknowledged	\N
 asked before	A	\N	o	2024-01-10 08:00	alert.fired	critical
+asked long before	A	\N	q	2024-01-01 07:50	alert.fired	normal
+asked long before	A	\N	c	2024-01-10 07:59	alert.acknowledged	\N
+asked long before	A	\N	o	2024-01-10 08:00	alert.fired	critical
+asked long before	A	\N	-	2024-01-10 08:01	screen.used	\N
+open long	A	\N	o	2024-01-01 08:00	alert.fired	critical
+open long	A	\N	c	2024-01-10 08:00	alert.acknowledged	\N
 asked at once	A	\N	q	2024-01-10 07:59	alert.overridden	\N
 asked at once	A	\N	c	2024-01-10 07:59	alert.acknowledged	\N
 asked at once	A	\N	o	2024-01-10 08:00	alert.fired	critical
@@ -203,3 +209,19 @@ itself, twice	V	o	2024-01-10 08:00	note.signed
 itself, twice	V	o	2024-01-10 08:00	note.signed
 \.
 SELECT opener, status, answer FROM pg_temp.loops('itself', '2024-01-10 12:00') WHERE patient = 'itself, twice';
+
+--
+-- The same, an event a transaction: in the order in which they were recorded here, and backwards
+--
+\getenv source PG_ABS_SRCDIR
+\set again :source '/test/again.sql'
+SET search_path = public;
+\set ECHO none
+\i :again
+\set ECHO all
+CALL workflow_track.catch_up();
+CALL record_again('event_id');
+CALL record_again('event_id DESC');
+SELECT count(*) AS found FROM finding;
+SELECT * FROM found_otherwise('event_id');
+SELECT * FROM found_otherwise('event_id DESC');

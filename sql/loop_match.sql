@@ -132,3 +132,19 @@ COPY event (patient_id, subject, value, facility, source_system, actor, actor_ro
 \.
 SELECT l.patient, l.status, e.value FROM pg_temp.loops('roles') AS l JOIN event AS e ON e.patient_id = l.patient AND e.kind = 'referral.accepted' ORDER BY l.patient;
 SELECT patient_id, closed_by, closed_by_role FROM care_loop WHERE expectation = 'roles' AND status <> 'cancelled' ORDER BY 1;
+
+--
+-- The same, an event a transaction: in the order in which they were recorded here, and backwards
+--
+\getenv source PG_ABS_SRCDIR
+\set again :source '/test/again.sql'
+SET search_path = public;
+\set ECHO none
+\i :again
+\set ECHO all
+CALL workflow_track.catch_up();
+CALL record_again('event_id');
+CALL record_again('event_id DESC');
+SELECT count(*) AS found FROM finding;
+SELECT * FROM found_otherwise('event_id');
+SELECT * FROM found_otherwise('event_id DESC');

@@ -49,9 +49,7 @@ COPY event (recorded_at, occurred_at, patient_id, kind) FROM stdin;
 -- nor by a recorder who overrides it
 SET ROLE workflow_track_recorder;
 INSERT INTO event (event_id, occurred_at, patient_id, kind) OVERRIDING SYSTEM VALUE VALUES (99, '2024-01-10', 'P1', 'order.placed');
-COPY event (event_id, occurred_at, patient_id, kind) FROM stdin;
-99	2024-01-10	P1	order.placed
-\.
+\copy event (event_id, occurred_at, patient_id, kind) FROM /dev/null
 INSERT INTO event (recorded_at, occurred_at, patient_id, kind) VALUES (now(), '2024-01-10', 'P1', 'order.placed');
 RESET ROLE;
 SELECT count(*) FROM event;

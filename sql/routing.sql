@@ -113,3 +113,19 @@ DELETE FROM staff WHERE actor = 'dr.a';
 SELECT set_workflow_state('nursing', 1, 'retired');
 CALL catch_up();
 SELECT subject, workflow, step, reason FROM misrouted_result WHERE subject IN ('a1 right', 'b1 nobody', 'f1 wrong role', 'f4 no role') ORDER BY subject, workflow, step;
+
+--
+-- The same, an event a transaction: in the order in which they were recorded here, and backwards
+--
+\getenv source PG_ABS_SRCDIR
+\set again :source '/test/again.sql'
+SET search_path = public;
+\set ECHO none
+\i :again
+\set ECHO all
+CALL workflow_track.catch_up();
+CALL record_again('event_id');
+CALL record_again('event_id DESC');
+SELECT count(*) AS found FROM finding;
+SELECT * FROM found_otherwise('event_id');
+SELECT * FROM found_otherwise('event_id DESC');

@@ -90,7 +90,7 @@ is_stale(Str patient, Table *table)
 static void
 close_over_merges(Snapshot snapshot)
 {
-	Loader	   *loader = loader_begin(snapshot);
+	Loader	   *loader = NULL;	/* merges are rare */
 	uint32		count;
 	Table		table;
 	Table		stale;
@@ -110,13 +110,17 @@ close_over_merges(Snapshot snapshot)
 
 			read_patient_state(t, &table);
 			t->whole |= is_stale(t->patient, &stale);
-			if (t->linked)
-				touch_linked(t, loader);
+			if (!t->linked)
+				continue;
+			if (loader == NULL)
+				loader = loader_begin(snapshot);
+			touch_linked(t, loader);
 		}
 	} while (count_touched() > count);
 	table_done(&table);
 	table_done(&stale);
-	loader_end(loader);
+	if (loader != NULL)
+		loader_end(loader);
 }
 
 /* The stripes of the touched patients. */

@@ -13,6 +13,9 @@ from reports import AGREES, CONSISTENCY, EVENTS, LATENCIES, MOMENT, REPORTS, Rep
 from table import Cell, Row
 
 
+SHOWN = 3  # reports
+
+
 def installed() -> set[str]:
     """The names of the extension's functions and relations."""
     return set(psql.run(psql.TEMPLATE, """
@@ -48,8 +51,9 @@ class Comparison:
         self.script += f"\\echo ## {name}\n{query}"
 
     def differences(self, database: str) -> list[str]:
-        """What a database reports otherwise, as lines to print."""
+        """What a database reports otherwise, as lines to print: rows of the first few reports, counts of the rest."""
         lines: list[str] = []
+        wrong = 0
         sections = _sections(psql.run(database, self.script))
         for name, (columns, expected) in self.expected.items():
             found = list(table.parse(sections[name]))
@@ -58,7 +62,9 @@ class Comparison:
             elif name in ("handoff_latency", "handoff_latency_hourly"):
                 found = self._settled(columns, expected, found)
             more = table.differences(columns, expected, found)
-            lines += [f"{name}: {more[0]}", *more[1:]] if more else []
+            if more:
+                wrong += 1
+                lines += [f"{name}: {more[0]}", *(more[1:] if wrong <= SHOWN else ())]
         return lines
 
     def _settled(self, columns: Row, expected: list[Row], found: list[Row]) -> list[Row]:

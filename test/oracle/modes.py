@@ -103,14 +103,28 @@ def turn(feed: Feed, rng: random.Random) -> list[Stage]:
 
 
 def race(feed: Feed, rng: random.Random) -> list[Stage]:
-    """Staff, maps, aliases and test patients change while three sessions record."""
+    """Staff, maps, aliases and test patients change, and are caught up with, while three sessions record."""
     def slow(script: str) -> str:
         return transaction(script + f"SELECT pg_sleep({rng.uniform(0, .01):.6f});\n")
     events = [step for step in shuffle(feed, rng) if not isinstance(step, Retraction)]
     recorders = [[slow(feed.script(batch)) for batch in cut(events[n::3], rng, 1, 20)] for n in range(3)]
     changes = [slow(change) for change in (*_turn_back(feed), feed.patients())]
-    return [[[transaction(feed.staff() + feed.maps()), _turn_away(feed)]], [changes, *recorders],
-            [[feed.script(feed.retractions), "CALL workflow_track.catch_up();\n"]]]
+    return [[[transaction(feed.staff() + feed.maps()), _turn_away(feed)]],
+            [[*changes, _evaluate(rng)], *recorders], [[feed.script(feed.retractions)]]]
+
+
+def pending(feed: Feed, rng: random.Random) -> list[Stage]:
+    """Staff and maps change, and are caught up with, while a transaction that went by the others is in doubt."""
+    name = f"'oracle pending {id(feed)}'"
+    doubtful = f"BEGIN;\n{feed.script(feed.steps)}PREPARE TRANSACTION {name};\n"
+    changes = map(transaction, _turn_back(feed))
+    return [[[*setup(feed), _turn_away(feed), doubtful]],
+            [[*changes, _evaluate(rng)], [f"SELECT pg_sleep(0.2);\nCOMMIT PREPARED {name};\n"]]]
+
+
+def _evaluate(rng: random.Random) -> str:
+    """What evaluates again, or even everything."""
+    return f"CALL workflow_track.{rng.choice(('catch_up', 'rebuild'))}();\n"
 
 
 def _current(feed: Feed) -> list[dict[str, Any]]:
@@ -220,5 +234,5 @@ def rebuild(feed: Feed, rng: random.Random) -> list[Stage]:
 
 MODES: dict[str, Mode] = {
     "feed": feed_order, "shuffled": shuffled, "single": single, "copy": copy, "four": four, "late": late, "turn": turn,
-    "race": race, "alias": alias, "noise": noise, "savepoint": savepoint, "prepared": prepared, "pause": pause,
-    "rebuild": rebuild}
+    "race": race, "pending": pending, "alias": alias, "noise": noise, "savepoint": savepoint, "prepared": prepared,
+    "pause": pause, "rebuild": rebuild}

@@ -36,7 +36,7 @@ CHECKS = (
      "SELECT count(*), count(*) FILTER (WHERE status = 'met'), count(*) FILTER (WHERE status = 'late'),"
      f" count(*) FILTER (WHERE status = 'overdue') FROM workflow_track.care_loop_at('{AS_OF}')",
      "1053|297|519|237"),
-    ("triages, antibiotics, and those without a triage before them",
+    ("rule_coverage",
      f"SELECT openers, closers, unmatched_closers FROM workflow_track.rule_coverage_at('{AS_OF}')", "1053|823|7"),
 )
 
