@@ -339,6 +339,7 @@ extern void loader_end(Loader *loader);
 
 extern void detection_lock_shared(void);
 extern void detection_lock_exclusive(void);
+extern bool detection_lock_conditionally(void);
 extern void detection_barrier(void);
 extern void lock_stripes(const bool *wanted);
 extern void unlock_stripes(const bool *held);

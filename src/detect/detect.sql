@@ -24,10 +24,30 @@ LANGUAGE c AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION workflow_track.exclude_detection() IS
 'likewise, and keeps every session from detecting until the transaction ends';
 
+CREATE FUNCTION workflow_track.try_exclude_detection() RETURNS boolean
+LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.try_exclude_detection() IS
+'likewise if no session detects now; else false';
+
+CREATE FUNCTION workflow_track.nothing_is_recorded() RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	-- A transaction that may have begun before the first patients came cannot tell.
+	IF current_setting('transaction_isolation') <> 'read committed'
+		OR EXISTS (SELECT FROM workflow_track.patient_state)
+		OR NOT workflow_track.try_exclude_detection() THEN
+		RETURN false;
+	END IF;
+	RETURN NOT EXISTS (SELECT FROM workflow_track.patient_state);
+END
+$$;
+COMMENT ON FUNCTION workflow_track.nothing_is_recorded() IS
+'whether there is no patient yet, and none will be before the transaction ends';
+
 CREATE FUNCTION workflow_track.mark_stale() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	IF NOT EXISTS (SELECT FROM workflow_track.patient_state) THEN
+	IF workflow_track.nothing_is_recorded() THEN
 		RETURN NULL;
 	END IF;
 	IF TG_OP = 'TRUNCATE' THEN
@@ -101,12 +121,15 @@ DECLARE
 	actors text[];
 	kinds text[];
 BEGIN
+	-- No change is between its commit and its mark; and whoever detects by what was before commits first.
+	LOCK TABLE workflow_track.stale_mark IN SHARE ROW EXCLUSIVE MODE;
 	WITH marks AS (DELETE FROM workflow_track.stale_mark RETURNING what, name)
 	SELECT coalesce(bool_or(what = 'everything'), false),
 		coalesce(array_agg(name) FILTER (WHERE what = 'workflow'), '{}'),
 		coalesce(array_agg(name) FILTER (WHERE what = 'actor'), '{}'),
 		coalesce(array_agg(name) FILTER (WHERE what = 'kind'), '{}')
 		INTO all_of_it, workflows, actors, kinds FROM marks;
+	PERFORM workflow_track.wait_for_detection();
 	IF all_of_it THEN
 		INSERT INTO workflow_track.stale_patient (patient_id)
 			SELECT patient_id FROM workflow_track.patient_state ON CONFLICT DO NOTHING;
@@ -137,8 +160,6 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'batch must be at least 1';
 	END IF;
 	PERFORM workflow_track.refuse_while_paused();
-	-- Whoever still detects by what was in force before the marks, shall commit first.
-	PERFORM workflow_track.wait_for_detection();
 	PERFORM workflow_track.resolve_stale_marks();
 	COMMIT;
 	WHILE workflow_track.touch_stale(batch) LOOP
@@ -178,7 +199,9 @@ BEGIN
 		SELECT patient_id, encounter_id, subject, event_id FROM workflow_track.event
 		WHERE kind = 'encounter.merged' AND subject IS NOT NULL AND encounter_id IS NOT NULL
 		ON CONFLICT DO NOTHING;
+	LOCK TABLE workflow_track.stale_mark IN SHARE ROW EXCLUSIVE MODE;
 	DELETE FROM workflow_track.stale_mark;
+	PERFORM workflow_track.wait_for_detection();
 	INSERT INTO workflow_track.stale_patient (patient_id, first_at)
 		SELECT patient_id, min(first_at) FROM (
 			SELECT patient_id, min(occurred_at) AS first_at FROM workflow_track.event GROUP BY patient_id

@@ -90,6 +90,15 @@ detection_lock_exclusive(void)
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
+/* The same if nobody detects now, else nothing. */
+bool
+detection_lock_conditionally(void)
+{
+	LOCKTAG		tag = lock_tag(BARRIER);
+
+	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
 /* Waits until everyone who detects now has committed; nobody who begins later waits. */
 void
 detection_barrier(void)

@@ -27,6 +27,7 @@ PG_FUNCTION_INFO_V1(reference_changed);
 PG_FUNCTION_INFO_V1(touch_patients);
 PG_FUNCTION_INFO_V1(wait_for_detection);
 PG_FUNCTION_INFO_V1(exclude_detection);
+PG_FUNCTION_INFO_V1(try_exclude_detection);
 
 /* 1900-01-01 00:00 UTC */
 #define EARLIEST_EVENT (-36524 * USECS_PER_DAY)
@@ -336,4 +337,11 @@ exclude_detection(PG_FUNCTION_ARGS)
 {
 	detection_lock_exclusive();
 	PG_RETURN_VOID();
+}
+
+/* try_exclude_detection(): likewise if nobody detects now; else false. */
+Datum
+try_exclude_detection(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(detection_lock_conditionally());
 }

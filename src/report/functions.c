@@ -6,6 +6,7 @@
 
 #include "access/table.h"
 #include "access/tableam.h"
+#include "common/hashfn.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -115,7 +116,7 @@ patient_handoffs(PG_FUNCTION_ARGS)
 typedef struct CoverageKey
 {
 	int32		expectation_id;
-	char		facility[NAMEDATALEN * 4];
+	Str			facility;
 } CoverageKey;
 
 typedef struct CoverageRow
@@ -126,9 +127,28 @@ typedef struct CoverageRow
 	int64		unmatched;
 } CoverageRow;
 
+/* Hash of a key. */
+static uint32
+coverage_hash(const void *key, Size size)
+{
+	const CoverageKey *k = key;
+
+	return hash_combine(murmurhash32(k->expectation_id), str_hash(k->facility));
+}
+
+/* Are two keys the same?  Then 0. */
+static int
+coverage_match(const void *a, const void *b, Size size)
+{
+	const CoverageKey *x = a;
+	const CoverageKey *y = b;
+
+	return x->expectation_id != y->expectation_id || !str_equal(x->facility, y->facility);
+}
+
 /* Counts an event. */
 static void
-count_coverage(HTAB *rows, const Coverage *c)
+count_coverage(HTAB *rows, MemoryContext context, const Coverage *c)
 {
 	CoverageKey key;
 	CoverageRow *row;
@@ -136,10 +156,16 @@ count_coverage(HTAB *rows, const Coverage *c)
 
 	memset(&key, 0, sizeof(key));
 	key.expectation_id = c->rule->id;
-	memcpy(key.facility, c->event->facility.data, Min(c->event->facility.len, sizeof(key.facility) - 1));
+	key.facility = c->event->facility;
 	row = hash_search(rows, &key, HASH_ENTER, &found);
 	if (!found)
+	{
+		char	   *copy = MemoryContextAlloc(context, key.facility.len + 1);
+
+		memcpy(copy, key.facility.data, key.facility.len);
+		row->key.facility.data = copy;
 		row->openers = row->closers = row->unmatched = 0;
+	}
 	row->openers += c->opens;
 	row->closers += c->closes;
 	row->unmatched += c->unmatched;
@@ -147,7 +173,7 @@ count_coverage(HTAB *rows, const Coverage *c)
 
 /* Counts the events of a patient, by the first of the ids that are one. */
 static void
-count_patient(HTAB *rows, const Visible *visible, Loader *loader,
+count_patient(HTAB *rows, MemoryContext context, const Visible *visible, Loader *loader,
 			  Str id, TimestampTz first_at, bool linked, TimestampTz as_of)
 {
 	Patient    *p = loader_by_id(loader, id, first_at, linked);
@@ -162,7 +188,7 @@ count_patient(HTAB *rows, const Visible *visible, Loader *loader,
 	coverage = find_coverage(p, loader_rules(loader), as_of, &n);
 	for (int i = 0; i < n; i++)
 		if (is_visible(visible, coverage[i].event->facility))
-			count_coverage(rows, &coverage[i]);
+			count_coverage(rows, context, &coverage[i]);
 }
 
 /* Puts the counts into the result. */
@@ -179,7 +205,7 @@ put_coverage(ReturnSetInfo *result, HTAB *rows)
 		bool		nulls[5] = {0};
 
 		values[0] = Int32GetDatum(row->key.expectation_id);
-		values[1] = CStringGetTextDatum(row->key.facility);
+		values[1] = PointerGetDatum(cstring_to_text_with_len(row->key.facility.data, row->key.facility.len));
 		values[2] = Int64GetDatum(row->openers);
 		values[3] = Int64GetDatum(row->closers);
 		values[4] = Int64GetDatum(row->unmatched);
@@ -192,6 +218,7 @@ Datum
 coverage_counts(PG_FUNCTION_ARGS)
 {
 	TimestampTz as_of = PG_GETARG_TIMESTAMPTZ(0);
+	MemoryContext result_context = CurrentMemoryContext;
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "workflow_track patient",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -206,8 +233,11 @@ coverage_counts(PG_FUNCTION_ARGS)
 	memset(&ctl, 0, sizeof(ctl));
 	ctl.keysize = sizeof(CoverageKey);
 	ctl.entrysize = sizeof(CoverageRow);
-	ctl.hcxt = CurrentMemoryContext;
-	rows = hash_create("workflow_track coverage", 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	ctl.hash = coverage_hash;
+	ctl.match = coverage_match;
+	ctl.hcxt = result_context;
+	rows = hash_create("workflow_track coverage", 256, &ctl,
+					   HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
 	loader = loader_begin(GetActiveSnapshot());
 	table_by_name(&table, CurrentMemoryContext, "patient_state", GetActiveSnapshot(), AccessShareLock);
 	scan = table_beginscan(table.rel, GetActiveSnapshot(), 0, NULL);
@@ -217,7 +247,7 @@ coverage_counts(PG_FUNCTION_ARGS)
 
 		CHECK_FOR_INTERRUPTS();
 		slot_getallattrs(table.slot);
-		count_patient(rows, visible, loader,
+		count_patient(rows, result_context, visible, loader,
 					  str_of_datum(table.slot->tts_values[PS_PATIENT_ID]),
 					  DatumGetTimestampTz(table.slot->tts_values[PS_FIRST_AT]),
 					  DatumGetBool(table.slot->tts_values[PS_LINKED]), as_of);
