@@ -35,7 +35,7 @@ passes($_, $_) for 'SELECT workflow_track.maintain()', 'SELECT workflow_track.fo
 	q(INSERT INTO workflow_track.staff (actor, role) VALUES ('a', 'provider'));
 waits($_, $_) for q(SELECT workflow_track.ensure_partitions(now() - interval '30 months', now())),
 	q(SELECT workflow_track.drop_before(now() - interval '30 months')),
-	'SELECT workflow_track.pause_detection()';
+	'SELECT workflow_track.pause_detection()', 'CALL workflow_track.rebuild()';
 
 # catch_up() waits for whoever has detected, and nobody waits for it.
 my $catching_up = $node->background_psql('postgres', on_error_stop => 1);
