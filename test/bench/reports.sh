@@ -39,13 +39,13 @@ load_for_reports() {
 
 # Measures every report at both sizes, in turns.
 read_reports() {
-	local report name limit role query size i
+	local report name limit role query size
 	local -A times rows
 	for report in "${REPORTS[@]}"; do
 		IFS='|' read -r name limit role query <<<"$report"
 		query=${query//@END/$END}
 		times=()
-		for i in 1 2 3; do
+		for _ in 1 2 3; do
 			for size in small large; do
 				rows[$size]=$(psql -XqAt -U "$role" -d $size -c "SELECT count(*) FROM ($query) q")
 				times[$size]+=" $(time_query $size "$role" "$query")"
