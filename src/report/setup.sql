@@ -60,7 +60,7 @@ BEGIN
 			SELECT e.expectation_id FROM workflow_track.expectation e WHERE e.category = 'acknowledgement'))$$,
 		'results that nobody has acknowledged yet: loops of category acknowledgement that are open or overdue');
 	PERFORM workflow_track.make_report('missed_follow_up',
-		loop_columns || $$ AND l.settled_at > l.due_at AND l.due_at <= :as_of AND NOT (l.is_cancelled AND l.settled_at <= :as_of)
+		loop_columns || $$ AND (l.settled_at > l.due_at) IS TRUE AND l.due_at <= :as_of AND NOT (l.is_cancelled AND l.settled_at <= :as_of)
 			AND l.expectation_id = ANY (ARRAY(
 			SELECT e.expectation_id FROM workflow_track.expectation e WHERE e.category IN ('follow_up', 'referral', 'notification')))$$,
 		'follow-ups, referrals and notifications of patients that are overdue or came late');
