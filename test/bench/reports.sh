@@ -52,7 +52,7 @@ read_reports() {
 			done
 		done
 		for size in small large; do
-			times[$size]=$(median_of "${times[$size]}")
+			times[$size]=$(printf '%.1f' "$(median_of "${times[$size]}")")
 		done
 		row "$name, $SMALL events" "${times[small]} ms (${rows[small]} rows)" "${times[small]}" "<" "$limit"
 		row "  $LARGE events" "${times[large]} ms (${rows[large]} rows)" "${times[large]}" "<" "$limit"
