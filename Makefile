@@ -3,7 +3,7 @@
 
 PG_CONFIG ?= pg_config
 
-all install uninstall clean:
+all install uninstall installcheck clean:
 	@command -v $(PG_CONFIG) >/dev/null || { echo "no pg_config: run scripts/bootstrap demo, or name it with PG_CONFIG=" >&2; exit 1; }
 	+@$(MAKE) --no-print-directory -f pgxs.mk $@
 
@@ -19,4 +19,4 @@ check-long:
 bench:
 	@test/bench/bench
 
-.PHONY: all install uninstall clean demo check check-long bench
+.PHONY: all install uninstall installcheck clean demo check check-long bench

@@ -28,3 +28,15 @@ $(OBJS): $(wildcard src/*.h src/*/*.h)
 
 workflow_track--$(EXTVERSION).sql: $(wildcard $(ROOMS)) pgxs.mk
 	cat $(wildcard $(ROOMS)) > $@
+
+# The regression tests in the running server that PG* variables name, as its
+# superuser: each in a database of its own, which is dropped if it exists.
+TESTS = $(basename $(notdir $(sort $(wildcard $(srcdir)/sql/*.sql))))
+OUTPUT = $(CURDIR)/test/output/installcheck
+
+installcheck:
+	@failed=0; for test in $(TESTS); do \
+		mkdir -p $(OUTPUT)/$$test/results && chmod 777 $(OUTPUT)/$$test $(OUTPUT)/$$test/results; \
+		if { $(pg_regress_installcheck) --outputdir=$(OUTPUT)/$$test --dbname=regress_$$test $$test; } >$(OUTPUT)/$$test/log 2>&1; \
+		then echo "ok     $$test"; else echo "FAILED $$test: see $(OUTPUT)/$$test/regression.diffs"; failed=1; fi; \
+	done; exit $$failed
