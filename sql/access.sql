@@ -72,8 +72,8 @@ RESET ROLE;
 -- the functions that views are made of keep to that
 SET ROLE regress_north;
 SELECT count(*), string_agg(DISTINCT facility, ' ') AS facilities FROM coverage_counts(now());
-SELECT count(*), string_agg(DISTINCT facility, ' ') AS facilities FROM patient_handoffs('north patient', '-infinity', false);
-SELECT count(*) FROM patient_handoffs('SECRET patient', '-infinity', false);
+SELECT count(*), string_agg(DISTINCT facility, ' ') AS facilities FROM patient_handoffs('north patient');
+SELECT count(*) FROM patient_handoffs('SECRET patient');
 SELECT sees_all_facilities(), visible_facilities();
 -- a setting shows test patients, but no other facility
 SET workflow_track.test_patients = on;

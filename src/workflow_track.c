@@ -7,6 +7,7 @@
 #include "fmgr.h"
 #include "utils/guc.h"
 
+#include "detect/rules.h"
 #include "detect/touched.h"
 #include "report/visible.h"
 
@@ -23,5 +24,6 @@ _PG_init(void)
 							 NULL, &show_test_patients, false, PGC_USERSET, 0,
 							 NULL, NULL, NULL);
 	MarkGUCPrefixReserved("workflow_track");
+	rules_init();
 	touched_init();
 }

@@ -8,11 +8,16 @@ LANGUAGE c AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION workflow_track.reference_changed() IS
 'trigger of the map and staff: makes every session read them anew';
 
-CREATE FUNCTION workflow_track.touch_patients(patient_ids text[], first_at timestamptz[], linked boolean[], rebase boolean)
+CREATE FUNCTION workflow_track.touch_patients(patient_ids text[], first_at timestamptz[], linked boolean[])
 RETURNS void
 LANGUAGE c STRICT AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION workflow_track.touch_patients(text[], timestamptz[], boolean[], boolean) IS
-'notes patients to be evaluated when the transaction ends; rebase leaves the rollups as they are';
+COMMENT ON FUNCTION workflow_track.touch_patients(text[], timestamptz[], boolean[]) IS
+'notes patients to be evaluated when the transaction ends';
+
+CREATE FUNCTION workflow_track.detect_now(rebase boolean) RETURNS void
+LANGUAGE c STRICT AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.detect_now(boolean) IS
+'evaluates the patients noted so far, before the transaction ends; rebase leaves the rollups as they are';
 
 CREATE FUNCTION workflow_track.wait_for_detection() RETURNS void
 LANGUAGE c AS 'MODULE_PATHNAME';
@@ -106,7 +111,7 @@ BEGIN
 	IF ids IS NULL THEN
 		RETURN false;
 	END IF;
-	PERFORM workflow_track.touch_patients(ids, times, links, false);
+	PERFORM workflow_track.touch_patients(ids, times, links);
 	RETURN true;
 END
 $$;
@@ -290,9 +295,11 @@ CREATE FUNCTION workflow_track.maintain() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	PERFORM workflow_track.ensure_partitions(now(), now() + interval '24 months');
+	-- Not more at a time, as their patients stay locked until the end.
+	PERFORM workflow_track.touch_patients(array_agg(s.patient_id), array_agg(NULL::timestamptz), array_agg(false))
+		FROM (SELECT patient_id FROM workflow_track.handoff_stale LIMIT 5000) s HAVING count(*) > 0;
+	PERFORM workflow_track.detect_now(false);
 	PERFORM workflow_track.fold_handoffs();
-	PERFORM workflow_track.touch_patients(array_agg(s.patient_id), array_agg(NULL::timestamptz), array_agg(false), false)
-		FROM workflow_track.handoff_stale s HAVING count(*) > 0;
 	-- Autovacuum never analyzes a partitioned table.
 	IF NOT EXISTS (SELECT FROM pg_stat_all_tables t
 			WHERE t.schemaname = 'workflow_track' AND t.relname = 'event' AND t.last_analyze > now() - interval '1 day') THEN
@@ -317,6 +324,16 @@ BEGIN
 	END IF;
 	PERFORM workflow_track.refuse_while_paused();
 	LOCK TABLE workflow_track.event IN ACCESS EXCLUSIVE MODE;
+	IF NOT force AND (EXISTS (SELECT FROM workflow_track.stale_patient) OR EXISTS (SELECT FROM workflow_track.stale_mark)) THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = 'it is not known which loops are open, as patients are stale',
+			HINT = 'Run CALL workflow_track.catch_up() first; force drops what was not evaluated too.';
+	END IF;
+	-- What the rollups are still to get must not go with the months, nor with the new contributions.
+	PERFORM workflow_track.touch_patients(array_agg(s.patient_id), array_agg(NULL::timestamptz), array_agg(false))
+		FROM workflow_track.handoff_stale s HAVING count(*) > 0;
+	PERFORM workflow_track.detect_now(false);
 	SELECT count(*) INTO unsettled FROM workflow_track.loop_state l
 		WHERE l.opened_at < month_start AND l.settled_at > now();
 	IF unsettled > 0 AND NOT force THEN
@@ -333,7 +350,8 @@ BEGIN
 	DELETE FROM workflow_track.misrouted_state WHERE occurred_at < month_start;
 	UPDATE workflow_track.detection_state d SET horizon = greatest(d.horizon, month_start);
 	IF touched.ids IS NOT NULL THEN
-		PERFORM workflow_track.touch_patients(touched.ids, touched.times, touched.links, true);
+		PERFORM workflow_track.touch_patients(touched.ids, touched.times, touched.links);
+		PERFORM workflow_track.detect_now(true);
 	END IF;
 END
 $$;

@@ -252,6 +252,8 @@ evaluate_touched(Snapshot snapshot, bool rebase)
 	ListCell   *lc;
 
 	foreach(lc, list)
+		((Touched *) lfirst(lc))->done = false;
+	foreach(lc, list)
 	{
 		Touched    *t = lfirst(lc);
 		MemoryContext old;

@@ -117,8 +117,11 @@ state_table(StateTable *state)
 		table_by_name(&state->table, state->context, state->name, state->snapshot, RowExclusiveLock);
 		table_use_index(&state->table, state->patient_column + 1, state->since_column + 1);
 		if (RelationGetDescr(state->table.rel)->natts != state->ncolumns)
-			elog(ERROR, "table \"%s\" has %d columns, not %d", state->name,
-				 RelationGetDescr(state->table.rel)->natts, state->ncolumns);
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("table \"%s\" has %d columns, not %d", state->name,
+							RelationGetDescr(state->table.rel)->natts, state->ncolumns),
+					 errhint("Run SELECT workflow_track.setup().")));
 	}
 	return &state->table;
 }

@@ -20,7 +20,6 @@
 static MemoryContext rules_context = NULL;
 static Rules *rules = NULL;
 static bool rules_valid = false;
-static bool callback_registered = false;
 static Oid	workflow_relid = InvalidOid;
 static Oid	event_kind_relid = InvalidOid;
 
@@ -358,6 +357,13 @@ compile_rules(void)
 	MemoryContextSwitchTo(old);
 }
 
+/* Asks to be told when tables change. */
+void
+rules_init(void)
+{
+	CacheRegisterRelcacheCallback(rules_changed, (Datum) 0);
+}
+
 /*
  * The rules in force.  They stay where they are until the next call, so a
  * caller that needs them for long calls this once.
@@ -365,11 +371,6 @@ compile_rules(void)
 const Rules *
 rules_current(void)
 {
-	if (!callback_registered)
-	{
-		CacheRegisterRelcacheCallback(rules_changed, (Datum) 0);
-		callback_registered = true;
-	}
 	if (!rules_valid || rules == NULL)
 		compile_rules();
 	return rules;

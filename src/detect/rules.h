@@ -16,6 +16,7 @@ extern bool str_is(Str s, const char *word);
 /* From the five columns when_severity, _facility, _entry_method, _code, _detail. */
 extern When read_when(const Datum *values, const bool *nulls);
 
+extern void rules_init(void);
 extern void staff_changed(Oid relid);
 
 #endif							/* WT_RULES_H */

@@ -176,10 +176,12 @@ grow_people(void)
 {
 	PersonSlot *old = people;
 	uint32		old_mask = people_mask;
+	Size		new_size = ((Size) old_mask + 1) * 2;
 
-	people_mask = people_mask * 2 + 1;
-	people = MemoryContextAllocExtended(staff_context, sizeof(PersonSlot) * (people_mask + 1),
+	/* the mask follows once there is memory */
+	people = MemoryContextAllocExtended(staff_context, sizeof(PersonSlot) * new_size,
 										MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	people_mask = new_size - 1;
 	for (uint32 i = 0; i <= old_mask; i++)
 		if (old[i].actor.data != NULL)
 			*person_slot(old[i].actor) = old[i];

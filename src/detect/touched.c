@@ -30,7 +30,6 @@ static uint32 touched_mask = 0;
 static uint32 touched_count = 0;
 static int64 *refusable = NULL; /* events of kinds that a rule may refuse */
 static int	nrefusable = 0;
-static bool rebasing = false;	/* rollups are to stay as they are */
 
 /* --- noting ---------------------------------------------------------------- */
 
@@ -51,10 +50,12 @@ grow_touched(void)
 {
 	Touched   **old = touched;
 	uint32		old_size = old == NULL ? 0 : touched_mask + 1;
+	uint32		new_size = old == NULL ? 64 : old_size * 2;
 
-	touched_mask = old == NULL ? 63 : touched_mask * 2 + 1;
-	touched = MemoryContextAllocExtended(TopTransactionContext, sizeof(Touched *) * ((Size) touched_mask + 1),
+	/* the mask follows once there is memory: the transaction may survive the lack of it */
+	touched = MemoryContextAllocExtended(TopTransactionContext, sizeof(Touched *) * (Size) new_size,
 										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	touched_mask = new_size - 1;
 	for (uint32 i = 0; i < old_size; i++)
 		if (old[i] != NULL)
 			*touched_slot(old[i]->patient) = old[i];
@@ -91,16 +92,6 @@ touch_patient(Str patient, TimestampTz first_at, Touch why)
 	t->whole |= why == TOUCH_LINK || why == TOUCH_WHOLE;
 }
 
-/*
- * From now to the end of the transaction, events vanish because their months are
- * dropped: kept contributions follow, the rollups stay.
- */
-void
-rebase_touched(void)
-{
-	rebasing = true;
-}
-
 /* Notes an event that a rule may refuse. */
 void
 note_refusable(int64 event_id)
@@ -131,7 +122,6 @@ forget_touched(void)
 	touched_count = 0;
 	refusable = NULL;
 	nrefusable = 0;
-	rebasing = false;
 }
 
 /* Order by patient id. */
@@ -163,28 +153,46 @@ count_touched(void)
 
 /* --- the end of the transaction -------------------------------------------- */
 
-/* Does for the touched patients what is due before the transaction ends. */
+/*
+ * Does for the touched patients what is due before the transaction ends; where
+ * rebase is set, kept contributions follow and the rollups stay as they are.
+ */
 static void
-detect_touched(void)
+detect_touched(bool rebase)
 {
-	MemoryContext context = AllocSetContextCreate(TopTransactionContext, "workflow_track detection",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
+	MemoryContext context;
+	MemoryContext old;
 	Snapshot	snapshot;
 
+	if (touched == NULL)
+		return;
+	context = AllocSetContextCreate(TopTransactionContext, "workflow_track detection",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
 	detection_lock_shared();
 	snapshot = lock_touched();
 	if (detection_is_paused(snapshot))
 		mark_touched(snapshot);
 	else
 	{
-		evaluate_touched(snapshot, rebasing);
+		evaluate_touched(snapshot, rebase);
 		unmark_touched(snapshot);
 	}
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
-	forget_touched();
+}
+
+/*
+ * Does it before the end.  What a savepoint may take back, the end of the
+ * transaction does once more.
+ */
+void
+detect_touched_now(bool rebase)
+{
+	detect_touched(rebase);
+	if (GetCurrentTransactionNestLevel() == 1)
+		forget_touched();
 }
 
 /* What the server calls at the ends of transactions. */
@@ -195,8 +203,8 @@ at_transaction_end(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
-			if (touched != NULL)
-				detect_touched();
+			detect_touched(false);
+			forget_touched();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:

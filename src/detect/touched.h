@@ -26,7 +26,7 @@ typedef enum Touch
 } Touch;
 
 extern void touch_patient(Str patient, TimestampTz first_at, Touch why);
-extern void rebase_touched(void);
+extern void detect_touched_now(bool rebase);
 extern void note_refusable(int64 event_id);
 extern bool detection_is_paused(Snapshot snapshot);
 extern bool is_refusable(int64 event_id);

@@ -25,6 +25,7 @@ PG_FUNCTION_INFO_V1(event_recorded);
 PG_FUNCTION_INFO_V1(patient_touched);
 PG_FUNCTION_INFO_V1(reference_changed);
 PG_FUNCTION_INFO_V1(touch_patients);
+PG_FUNCTION_INFO_V1(detect_now);
 PG_FUNCTION_INFO_V1(wait_for_detection);
 PG_FUNCTION_INFO_V1(exclude_detection);
 PG_FUNCTION_INFO_V1(try_exclude_detection);
@@ -286,7 +287,7 @@ reference_changed(PG_FUNCTION_ARGS)
 }
 
 /*
- * touch_patients(patient_ids, first_at, linked, rebase): notes patients to be
+ * touch_patients(patient_ids, first_at, linked): notes patients to be
  * evaluated when the transaction ends.
  */
 Datum
@@ -318,8 +319,17 @@ touch_patients(PG_FUNCTION_ARGS)
 					  null_first_at[i] ? DT_NOEND : DatumGetTimestampTz(first_at[i]),
 					  !null_linked[i] && DatumGetBool(linked[i]) ? TOUCH_LINK : TOUCH_WHOLE);
 	}
-	if (PG_GETARG_BOOL(3))
-		rebase_touched();
+	PG_RETURN_VOID();
+}
+
+/*
+ * detect_now(rebase): evaluates the patients noted so far.  Where events vanished
+ * because their months were dropped, rebase leaves the rollups as they are.
+ */
+Datum
+detect_now(PG_FUNCTION_ARGS)
+{
+	detect_touched_now(PG_GETARG_BOOL(0));
 	PG_RETURN_VOID();
 }
 

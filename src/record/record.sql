@@ -240,7 +240,7 @@ BEGIN
 			ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'months to be made need a first and a last moment, in order';
 	END IF;
-	IF until - "from" > interval '1500 months' OR until > now() + interval '50 years' THEN
+	IF until - "from" > interval '1800 months' OR until > now() + interval '50 years' THEN
 		RAISE EXCEPTION USING
 			ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'too many months to be made',
@@ -269,8 +269,14 @@ BEGIN
 			DETAIL = 'It is before 1900 or more than 2 days from now.',
 			HINT = 'occurred_at is when the event happened; what is meant to happen later goes into planned_at.';
 	END IF;
+	IF occurred_at < workflow_track.recordable_until() THEN
+		RETURN;
+	END IF;
 	LOCK TABLE workflow_track.patient_merge IN SHARE ROW EXCLUSIVE MODE;
-	PERFORM workflow_track.ensure_partitions(workflow_track.recordable_until(), occurred_at);
+	-- Whoever held the lock may have made it.
+	IF occurred_at >= workflow_track.recordable_until() THEN
+		PERFORM workflow_track.ensure_partitions(workflow_track.recordable_until(), occurred_at);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION workflow_track.make_recordable(timestamptz) IS

@@ -18,13 +18,13 @@ LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION workflow_track.is_active_actor(text, timestamptz) IS
 'whether staff has a row of the actor that is in force at a moment';
 
-CREATE FUNCTION workflow_track.patient_handoffs(patient_id text, first_at timestamptz, linked boolean)
+CREATE FUNCTION workflow_track.patient_handoffs(patient_id text)
 RETURNS TABLE (basis text, facility text, handoff_patient_id text, encounter_id text, from_event_id bigint,
 	to_event_id bigint, from_kind text, to_kind text, from_actor text, to_actor text, from_role text,
 	to_role text, from_system text, to_system text, released_at timestamptz, taken_at timestamptz,
 	latency interval, subject text)
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED ROWS 60 AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION workflow_track.patient_handoffs(text, timestamptz, boolean) IS
+COMMENT ON FUNCTION workflow_track.patient_handoffs(text) IS
 'the handoffs that were taken under a patient id, of facilities that the caller sees; view handoff shows them';
 
 CREATE FUNCTION workflow_track.unfolded_handoffs(by_hour boolean)

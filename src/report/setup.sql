@@ -60,7 +60,7 @@ BEGIN
 			SELECT e.expectation_id FROM workflow_track.expectation e WHERE e.category = 'acknowledgement'))$$,
 		'results that nobody has acknowledged yet: loops of category acknowledgement that are open or overdue');
 	PERFORM workflow_track.make_report('missed_follow_up',
-		loop_columns || $$ AND l.settled_at > l.due_at AND l.due_at <= :as_of AND NOT (l.is_cancelled AND l.settled_at <= :as_of)
+		loop_columns || $$ AND (l.settled_at > l.due_at) IS TRUE AND l.due_at <= :as_of AND NOT (l.is_cancelled AND l.settled_at <= :as_of)
 			AND l.expectation_id = ANY (ARRAY(
 			SELECT e.expectation_id FROM workflow_track.expectation e WHERE e.category IN ('follow_up', 'referral', 'notification')))$$,
 		'follow-ups, referrals and notifications of patients that are overdue or came late');
@@ -194,7 +194,7 @@ BEGIN
 			h.from_system COLLATE "C" AS from_system, h.to_system COLLATE "C" AS to_system,
 			h.released_at, h.taken_at, h.latency, h.subject COLLATE "C" AS subject
 		FROM workflow_track.patient_state p
-		CROSS JOIN LATERAL workflow_track.patient_handoffs(p.patient_id, p.first_at, p.linked) h;
+		CROSS JOIN LATERAL workflow_track.patient_handoffs(p.patient_id) h;
 	COMMENT ON VIEW workflow_track.handoff IS 'responsibility that passed from one party to another; computed from events, so ask for a patient where you can';
 	PERFORM workflow_track.comment_columns('handoff',
 		'basis', 'explicit (offered and accepted), thread (neighbours about one subject) or implied (neighbours in an encounter)',
@@ -259,7 +259,7 @@ BEGIN
 	PERFORM workflow_track.setup_access();
 	GRANT EXECUTE ON FUNCTION workflow_track.sees_all_facilities(), workflow_track.visible_facilities(),
 		workflow_track.test_patients_shown(), workflow_track.is_active_actor(text, timestamptz),
-		workflow_track.patient_handoffs(text, timestamptz, boolean), workflow_track.unfolded_handoffs(boolean), workflow_track.coverage_counts(timestamptz)
+		workflow_track.patient_handoffs(text), workflow_track.unfolded_handoffs(boolean), workflow_track.coverage_counts(timestamptz)
 		TO workflow_track_admin, workflow_track_analyst;
 	PERFORM workflow_track.setup_loop_views();
 	PERFORM workflow_track.setup_finding_views();

@@ -43,7 +43,8 @@ struct LatencySketch
 /* The state of both aggregates; there is none before the first input that is not null. */
 typedef struct HistogramState
 {
-	LatencySketch *sketch;
+	LatencySketch *sketch;		/* made when it is first needed */
+	struct varlena *only;		/* the one histogram merged so far, while there is no sketch */
 	int64		inputs;			/* a moving frame may go back to none */
 } HistogramState;
 
@@ -196,11 +197,40 @@ aggregate_context(FunctionCallInfo fcinfo)
 static HistogramState *
 make_state(MemoryContext context)
 {
-	HistogramState *state = MemoryContextAlloc(context, sizeof(HistogramState));
+	return MemoryContextAllocZero(context, sizeof(HistogramState));
+}
 
-	state->sketch = latency_sketch_create(context);
-	state->inputs = 0;
-	return state;
+/* The sketch of a state, made if there is none. */
+static LatencySketch *
+state_sketch(HistogramState *state, MemoryContext context)
+{
+	if (state->sketch == NULL)
+	{
+		state->sketch = latency_sketch_create(context);
+		if (state->only != NULL)
+			latency_sketch_merge(state->sketch, state->only, 1);
+		state->only = NULL;
+	}
+	return state->sketch;
+}
+
+/* Keeps a first histogram as it is: many groups have no other. */
+static void
+keep_only(HistogramState *state, Datum histogram, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	state->only = PG_DETOAST_DATUM_COPY(histogram);
+	MemoryContextSwitchTo(old);
+}
+
+/* Makes the histogram of a state. */
+static struct varlena *
+state_histogram(HistogramState *state, MemoryContext context)
+{
+	if (state->only != NULL)
+		return PG_DETOAST_DATUM_COPY(PointerGetDatum(state->only));
+	return latency_sketch_to_histogram(state_sketch(state, context));
 }
 
 /* The state an aggregate's function is called with, made if there is none. */
@@ -231,7 +261,7 @@ latency_histogram_accum(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1))
 		RETURN_SAME_STATE();
 	state = get_state(fcinfo);
-	latency_sketch_add(state->sketch, latency_interval_usecs(PG_GETARG_INTERVAL_P(1)), 1);
+	latency_sketch_add(state_sketch(state, aggregate_context(fcinfo)), latency_interval_usecs(PG_GETARG_INTERVAL_P(1)), 1);
 	state->inputs++;
 	PG_RETURN_POINTER(state);
 }
@@ -245,7 +275,7 @@ latency_histogram_accum_inverse(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1))
 		RETURN_SAME_STATE();
 	state = get_state(fcinfo);
-	latency_sketch_add(state->sketch, latency_interval_usecs(PG_GETARG_INTERVAL_P(1)), -1);
+	latency_sketch_add(state_sketch(state, aggregate_context(fcinfo)), latency_interval_usecs(PG_GETARG_INTERVAL_P(1)), -1);
 	state->inputs--;
 	PG_RETURN_POINTER(state);
 }
@@ -259,7 +289,10 @@ latency_histogram_merge(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1))
 		RETURN_SAME_STATE();
 	state = get_state(fcinfo);
-	latency_sketch_merge(state->sketch, PG_GETARG_VARLENA_PP(1), 1);
+	if (state->sketch == NULL && state->only == NULL)
+		keep_only(state, PG_GETARG_DATUM(1), aggregate_context(fcinfo));
+	else
+		latency_sketch_merge(state_sketch(state, aggregate_context(fcinfo)), PG_GETARG_VARLENA_PP(1), 1);
 	state->inputs++;
 	PG_RETURN_POINTER(state);
 }
@@ -273,7 +306,7 @@ latency_histogram_merge_inverse(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1))
 		RETURN_SAME_STATE();
 	state = get_state(fcinfo);
-	latency_sketch_merge(state->sketch, PG_GETARG_VARLENA_PP(1), -1);
+	latency_sketch_merge(state_sketch(state, aggregate_context(fcinfo)), PG_GETARG_VARLENA_PP(1), -1);
 	state->inputs--;
 	PG_RETURN_POINTER(state);
 }
@@ -282,6 +315,7 @@ latency_histogram_merge_inverse(PG_FUNCTION_ARGS)
 Datum
 latency_histogram_combine(PG_FUNCTION_ARGS)
 {
+	MemoryContext context = aggregate_context(fcinfo);
 	HistogramState *state;
 	HistogramState *other;
 
@@ -289,7 +323,10 @@ latency_histogram_combine(PG_FUNCTION_ARGS)
 		RETURN_SAME_STATE();
 	state = get_state(fcinfo);
 	other = (HistogramState *) PG_GETARG_POINTER(1);
-	sketch_absorb(state->sketch, other->sketch);
+	if (other->only != NULL)
+		latency_sketch_merge(state_sketch(state, context), other->only, 1);
+	else
+		sketch_absorb(state_sketch(state, context), state_sketch(other, context));
 	state->inputs += other->inputs;
 	PG_RETURN_POINTER(state);
 }
@@ -298,11 +335,9 @@ latency_histogram_combine(PG_FUNCTION_ARGS)
 Datum
 latency_histogram_serial(PG_FUNCTION_ARGS)
 {
-	HistogramState *state;
+	MemoryContext context = aggregate_context(fcinfo);
 
-	(void) aggregate_context(fcinfo);
-	state = (HistogramState *) PG_GETARG_POINTER(0);
-	PG_RETURN_BYTEA_P(latency_sketch_to_histogram(state->sketch));
+	PG_RETURN_BYTEA_P(state_histogram((HistogramState *) PG_GETARG_POINTER(0), context));
 }
 
 /* The inverse of latency_histogram_serial. */
@@ -313,7 +348,7 @@ latency_histogram_deserial(PG_FUNCTION_ARGS)
 
 	(void) aggregate_context(fcinfo);
 	state = make_state(CurrentMemoryContext);
-	latency_sketch_merge(state->sketch, (struct varlena *) PG_GETARG_BYTEA_PP(0), 1);
+	keep_only(state, PG_GETARG_DATUM(0), CurrentMemoryContext);
 
 	/* A worker that had no input has no state to pass; how much the others had matters no more. */
 	state->inputs = 1;
@@ -324,13 +359,13 @@ latency_histogram_deserial(PG_FUNCTION_ARGS)
 Datum
 latency_histogram_final(PG_FUNCTION_ARGS)
 {
+	MemoryContext context = aggregate_context(fcinfo);
 	HistogramState *state;
 
-	(void) aggregate_context(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	state = (HistogramState *) PG_GETARG_POINTER(0);
 	if (state->inputs == 0)
 		PG_RETURN_NULL();
-	PG_RETURN_POINTER(latency_sketch_to_histogram(state->sketch));
+	PG_RETURN_POINTER(state_histogram(state, context));
 }

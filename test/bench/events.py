@@ -213,13 +213,14 @@ class Visit:
             self.event(at - 20 * MINUTE, "result.preliminary", tech, "LIS", value="pending", severity=severity, **common)
         value = f"{self.random.randrange(2000) / 10}"
         self.event(at, "result.final", tech, "LIS", value=value, severity=severity, **common)
-        if self.chance(0.03):
+        corrected = self.chance(0.03)
+        if corrected:
             at += self.between(MINUTE, 9 * HOUR)
             kind = "result.corrected" if self.chance(0.8) else "result.cancelled"
             self.event(at, kind, tech, "LIS", value=value, severity=severity, **common)
-        self.answer(at, severity, {"subject": subject, "item": item})
+        self.answer(at, severity, corrected, {"subject": subject, "item": item})
 
-    def answer(self, at: int, severity: str, about: dict[str, str]) -> None:
+    def answer(self, at: int, severity: str, corrected: bool, about: dict[str, str]) -> None:
         """What people do about a result."""
         limit = {"critical": HOUR, "abnormal": 3 * DAY}.get(severity, 14 * DAY)
         by = self.provider if self.chance(0.9) else self.pick("covering_provider")
@@ -232,7 +233,7 @@ class Visit:
             late = at + limit + self.between(HOUR, 3 * DAY)
             if self.chance(0.04) and late < self.feed.end:
                 seen = late
-            elif self.chance(0.02):
+            elif not corrected and self.chance(0.02):
                 seen = at - self.between(10, 100)  # the clocks differ
             self.event(min(seen, self.feed.end - 1), "result.acknowledged", by, role=role, **about)
             if self.chance(0.15):

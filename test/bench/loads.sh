@@ -30,7 +30,7 @@ part_copy() {
 		compare "tracked / setwise" 1.3 "${times[setwise]}" "${times[tracked]}"
 		compare "tracked / setwise, by the processor's time" "" "${cpus[setwise]}" "${cpus[tracked]}"
 		row "  later folding of its handoffs, tracked and setwise" \
-			"$(timed run_tracked 'SELECT workflow_track.fold_handoffs()') and $(timed run_setwise 'SELECT setwise.fold_handoffs()') ms"
+			"$(printf '%.0f and %.0f ms' "$(timed run_tracked 'SELECT workflow_track.fold_handoffs()')" "$(timed run_setwise 'SELECT setwise.fold_handoffs()')")"
 		compare_findings
 	fi
 	remark "COPY: one COPY from a file on the server, its commit included; medians of $PAIRS runs in turns, each in a new database"

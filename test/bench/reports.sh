@@ -2,7 +2,7 @@
 #
 # shellcheck shell=bash
 
-# Each report at two sizes: its name, its limit in milliseconds, who asks, the query.
+# Each report: its name, its limit in milliseconds, who asks, the query.
 REPORTS=(
 	"unacknowledged_result|20|bench_all|SELECT * FROM workflow_track.unacknowledged_result"
 	"missed_follow_up|20|bench_all|SELECT * FROM workflow_track.missed_follow_up"
@@ -11,56 +11,65 @@ REPORTS=(
 	"care_loop, a day of one facility|50|bench_one|SELECT * FROM workflow_track.care_loop WHERE opened_at >= '@END'::timestamptz - interval '40 days' AND opened_at < '@END'::timestamptz - interval '39 days'"
 )
 
-# Loads and measures a small and a large database.
+# Loads a small and a large database, and measures them in turns.
 part_reports() {
-	local size
-	local -A times
-	for size in "$SMALL" "$LARGE"; do
-		load_for_reports "$size"
-		read_reports "$size"
-		dropdb run_tracked
-	done
-	remark "reports: client's time of the whole answer (psql's \\timing), median of 20 after 3; after VACUUM ANALYZE and maintain()"
+	load_for_reports small "$SMALL"
+	load_for_reports large "$LARGE"
+	read_reports
+	remark "reports: client's time of the whole answer (psql's \\timing), median of 3 x 20 after 3 x 3, both sizes in turns;" \
+		"after VACUUM ANALYZE and maintain()"
 	remark "reports: the number of unacknowledged results and of late or missing follow-ups is the same at both sizes," \
 		"so that the comparison is of access paths; a history with more of them has longer answers"
 	remark "reports: loaded with detection paused, then rebuild()"
 }
 
-# Makes run_tracked with about $1 events.
+# Makes database $1 with about $2 events.
 load_for_reports() {
 	local events ms
-	note "loading about $1 events"
-	fresh tracked
-	sql run_tracked -o /dev/null -c 'SELECT workflow_track.pause_detection()'
-	make_events "$1" | sql run_tracked -c "COPY workflow_track.event ($COLUMNS_OF_FEED) FROM STDIN"
-	sql run_tracked -o /dev/null -c 'SELECT workflow_track.resume_detection()' -c 'ANALYZE' -c CHECKPOINT
-	events=$(sql run_tracked -c 'SELECT count(*) FROM workflow_track.event')
-	ms=$(timed run_tracked 'CALL workflow_track.rebuild()')
+	note "loading about $2 events"
+	createdb -T template_tracked "$1"
+	sql "$1" -o /dev/null -c 'SELECT workflow_track.pause_detection()'
+	make_events "$2" | sql "$1" -c "COPY workflow_track.event ($COLUMNS_OF_FEED) FROM STDIN"
+	sql "$1" -o /dev/null -c 'SELECT workflow_track.resume_detection()' -c 'ANALYZE' -c CHECKPOINT
+	events=$(sql "$1" -c 'SELECT count(*) FROM workflow_track.event')
+	ms=$(timed "$1" 'CALL workflow_track.rebuild()')
 	row "rebuild() of $events events" "$(awk -v n="$events" -v ms="$ms" 'BEGIN { printf "%d rows/s", n * 1000 / ms }')"
-	sql run_tracked -o /dev/null -c 'SELECT workflow_track.maintain()' -c 'VACUUM ANALYZE' -c CHECKPOINT
+	sql "$1" -o /dev/null -c 'SELECT workflow_track.maintain()' -c 'VACUUM ANALYZE' -c CHECKPOINT
 }
 
-# Measures every report; at the larger size also against the smaller one.
+# Measures every report at both sizes, in turns.
 read_reports() {
-	local report name limit role query ms rows
+	local report name limit role query size
+	local -A times rows
 	for report in "${REPORTS[@]}"; do
 		IFS='|' read -r name limit role query <<<"$report"
 		query=${query//@END/$END}
-		rows=$(psql -XqAt -U "$role" -d run_tracked -c "SELECT count(*) FROM ($query) q")
-		ms=$(time_query "$role" "$query")
-		times[$name,$1]=$ms
-		row "$name, $1 events" "$ms ms ($rows rows)" "$ms" "<" "$limit"
-		if [ "$1" = "$LARGE" ] && [ "$role" = bench_all ] && [ "$name" != handoff_latency ]; then
-			row "  times that of $SMALL" "$(divide "$ms" "${times[$name,$SMALL]}")" "$(divide "$ms" "${times[$name,$SMALL]}")" "<" 1.3
-		fi
+		times=()
+		for _ in 1 2 3; do
+			for size in small large; do
+				rows[$size]=$(psql -XqAt -U "$role" -d $size -c "SELECT count(*) FROM ($query) q")
+				times[$size]+=" $(time_query $size "$role" "$query")"
+			done
+		done
+		for size in small large; do
+			times[$size]=$(printf '%.1f' "$(median_of "${times[$size]}")")
+		done
+		row "$name, $SMALL events" "${times[small]} ms (${rows[small]} rows)" "${times[small]}" "<" "$limit"
+		row "  $LARGE events" "${times[large]} ms (${rows[large]} rows)" "${times[large]}" "<" "$limit"
+		case $name in
+			unacknowledged* | missed*) compare_sizes 1.3 "${times[large]}" "${times[small]}" ;;
+		esac
 	done
 }
 
-# The median of 20 warm executions, in milliseconds.
+# How many times as long the larger database takes.
+compare_sizes() { row "  times that of the smaller one" "$(divide "$2" "$3")" "$(divide "$2" "$3")" "<" "$1"; }
+
+# 20 warm executions, in milliseconds.
 time_query() {
 	{
 		printf '%s\n' '\timing on' '\o /dev/null'
-		for _ in {1..23}; do echo "$2;"; done
-	} | psql -XqAt -v ON_ERROR_STOP=1 -U "$1" -d run_tracked |
-		sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | tail -n 20 | median
+		for _ in {1..23}; do echo "$3;"; done
+	} | psql -XqAt -v ON_ERROR_STOP=1 -U "$2" -d "$1" |
+		sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | tail -n 20
 }

@@ -86,8 +86,8 @@ sub crash
 	# Until the last process is gone, its shared memory is in the way.
 	until ($node->start(fail_ok => 1))
 	{
+		$node->kill9;
 		usleep(100_000);
-		$node->stop('fast', fail_ok => 1);
 	}
 	$node->safe_psql('postgres', join "\n", 'COPY acknowledged FROM STDIN;', @subjects, '\.', '');
 	is($node->safe_psql('postgres', q(
