@@ -86,7 +86,7 @@ sub crash
 	# Until the last process is gone, its shared memory is in the way.
 	until ($node->start(fail_ok => 1))
 	{
-		$node->kill9;
+		$node->{_pid} = undef;	# else start() takes the killed server for a running one
 		usleep(100_000);
 	}
 	$node->safe_psql('postgres', join "\n", 'COPY acknowledged FROM STDIN;', @subjects, '\.', '');
