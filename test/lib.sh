@@ -143,7 +143,7 @@ tree_remove() {
 	child_stop
 	[ -n "${WT_TREE:-}" ] || return 0
 	find "$WT_TREE" -name postmaster.pid | while read -r pidfile; do
-		server_control -D "$(dirname "$pidfile")" -m immediate -w -s stop || true
+		server_control -D "$(dirname "$pidfile")" -m immediate -w -t 10 -s stop || true
 	done
 	rm -rf "$WT_TREE"
 }
