@@ -18,6 +18,12 @@
 #include "detect/table.h"
 #include "detect/touched.h"
 
+/* Columns of stale_patient, in its order. */
+enum
+{
+	SP_PATIENT_ID, SP_FIRST_AT, SP_NCOLUMNS
+};
+
 /* So many events of a patient are not told from what is known already, but all is looked at anew. */
 #define MANY_EVENTS 16
 
@@ -190,9 +196,9 @@ keep_patient_state(Touched *t, Table *table)
 	values[PS_LINKED] = BoolGetDatum(t->linked);
 	values[PS_IMPRECISE] = BoolGetDatum(t->imprecise);
 	if (t->is_known)
-		table_update(table, &t->tid, values, nulls);
+		table_update(table, &t->tid, PS_NCOLUMNS, values, nulls);
 	else
-		table_insert(table, values, nulls);
+		table_insert(table, PS_NCOLUMNS, values, nulls);
 }
 
 /* Evaluates one patient by its ids, by all events. */
@@ -329,20 +335,24 @@ mark_touched(Snapshot snapshot)
 	foreach(lc, list)
 	{
 		Touched    *t = lfirst(lc);
-		Datum		value = PointerGetDatum(cstring_to_text_with_len(t->patient.data, t->patient.len));
-		bool		isnull = false;
+		Datum		values[SP_NCOLUMNS];
+		bool		nulls[SP_NCOLUMNS] = {false, true};	/* patient_state knows first_at */
 
 		keep_patient_state(t, &patient_state);
-		table_key_text(&stale, t->patient);
-		table_find(&stale, 1);
-		if (!table_next(&stale))
-			table_insert(&stale, &value, &isnull);
+		if (is_stale(t->patient, &stale))
+			continue;
+		values[SP_PATIENT_ID] = PointerGetDatum(cstring_to_text_with_len(t->patient.data, t->patient.len));
+		values[SP_FIRST_AT] = (Datum) 0;
+		table_insert(&stale, SP_NCOLUMNS, values, nulls);
 	}
 	table_done(&patient_state);
 	table_done(&stale);
 }
 
-/* Removes marks of stale patients that were just evaluated. */
+/*
+ * Removes marks of stale patients that were just evaluated; one that somebody
+ * else is writing stays, and its patient is evaluated once more.
+ */
 void
 unmark_touched(Snapshot snapshot)
 {
@@ -356,7 +366,7 @@ unmark_touched(Snapshot snapshot)
 		Touched    *t = lfirst(lc);
 
 		if (t->whole && is_stale(t->patient, &stale))
-			table_delete(&stale, &stale.slot->tts_tid);
+			table_try_delete(&stale, &stale.slot->tts_tid);
 	}
 	table_done(&stale);
 }

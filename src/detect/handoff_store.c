@@ -100,7 +100,7 @@ write_delta(HandoffStore *store, const Samples *old, const Samples *new)
 		table_by_name(&store->delta, store->context, "handoff_delta", store->snapshot, RowExclusiveLock);
 	values[HD_REMOVED] = PointerGetDatum(cstring_to_text_with_len(removed.data, removed.len));
 	values[HD_ADDED] = PointerGetDatum(cstring_to_text_with_len(added.data, added.len));
-	table_insert(&store->delta, values, nulls);
+	table_insert(&store->delta, HD_NCOLUMNS, values, nulls);
 }
 
 /* Keeps what the handoffs taken under one id contribute. */
@@ -138,11 +138,11 @@ keep_contribution(HandoffStore *store, Str id, const Samples *samples, bool is_n
 	values[HS_PATIENT_ID] = PointerGetDatum(cstring_to_text_with_len(id.data, id.len));
 	values[HS_CONTRIBUTION] = PointerGetDatum(cstring_to_text_with_len(contribution.data, contribution.len));
 	if (!kept)
-		table_insert(table, values, nulls);
+		table_insert(table, HS_NCOLUMNS, values, nulls);
 	else if (samples->n == 0)
 		table_delete(table, &table->slot->tts_tid);
 	else
-		table_update(table, &table->slot->tts_tid, values, nulls);
+		table_update(table, &table->slot->tts_tid, HS_NCOLUMNS, values, nulls);
 }
 
 /* The table of patient ids whose contributions are not up to date. */
@@ -171,7 +171,7 @@ handoff_store_later(HandoffStore *store, const Str *ids, int nids)
 		table_key_text(table, ids[i]);
 		table_find(table, 1);
 		if (!table_next(table))
-			table_insert(table, &value, &isnull);
+			table_insert(table, 1, &value, &isnull);
 	}
 }
 

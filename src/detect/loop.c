@@ -84,7 +84,6 @@ find_closer(RuleMatches *r, const Event *o)
 
 	if (key < 0)
 		return -1;
-
 	for (int i = matches_from(m, r->patient, key, earliest); i < m->n && m->keys[i] == key; i++)
 	{
 		const Event *c = &r->patient->events[m->events[i]];

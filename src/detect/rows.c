@@ -116,12 +116,7 @@ state_table(StateTable *state)
 	{
 		table_by_name(&state->table, state->context, state->name, state->snapshot, RowExclusiveLock);
 		table_use_index(&state->table, state->patient_column + 1, state->since_column + 1);
-		if (RelationGetDescr(state->table.rel)->natts != state->ncolumns)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("table \"%s\" has %d columns, not %d", state->name,
-							RelationGetDescr(state->table.rel)->natts, state->ncolumns),
-					 errhint("Run SELECT workflow_track.setup().")));
+		table_check_columns(&state->table, state->ncolumns);
 	}
 	return &state->table;
 }
@@ -198,11 +193,11 @@ write_differences(StateTable *state, Rows *kept, Rows *found)
 		if (k < kept->n && compare_rows(&kept->rows[k], row) == 0)
 		{
 			if (!rows_equal(desc, &kept->rows[k], row))
-				table_update(table, &kept->rows[k].tid, row->values, row->nulls);
+				table_update(table, &kept->rows[k].tid, state->ncolumns, row->values, row->nulls);
 			k++;
 		}
 		else
-			table_insert(table, row->values, row->nulls);
+			table_insert(table, state->ncolumns, row->values, row->nulls);
 	}
 	while (k < kept->n)
 		table_delete(table, &kept->rows[k++].tid);
@@ -212,5 +207,5 @@ write_differences(StateTable *state, Rows *kept, Rows *found)
 void
 update_row(StateTable *state, Row *row)
 {
-	table_update(state_table(state), &row->tid, row->values, row->nulls);
+	table_update(state_table(state), &row->tid, state->ncolumns, row->values, row->nulls);
 }

@@ -190,9 +190,31 @@ table_flush(Table *table)
 	table->nbuffered = 0;
 }
 
+/* Refuses a table that another version has made. */
+void
+table_check_columns(Table *table, int ncolumns)
+{
+	if (RelationGetDescr(table->rel)->natts != ncolumns)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"workflow_track.%s\" has %d columns, not %d",
+						RelationGetRelationName(table->rel),
+						RelationGetDescr(table->rel)->natts, ncolumns),
+				 errhint("Run SELECT workflow_track.setup().")));
+}
+
+/* A row of a table. */
+static HeapTuple
+form_row(Table *table, int ncolumns, const Datum *values, const bool *nulls)
+{
+	table_check_columns(table, ncolumns);
+	return heap_form_tuple(RelationGetDescr(table->rel), unconstify(Datum *, values),
+						   unconstify(bool *, nulls));
+}
+
 /* Inserts a row, sooner or later; its values are copied. */
 void
-table_insert(Table *table, const Datum *values, const bool *nulls)
+table_insert(Table *table, int ncolumns, const Datum *values, const bool *nulls)
 {
 	TupleTableSlot *slot;
 	MemoryContext old;
@@ -207,10 +229,7 @@ table_insert(Table *table, const Datum *values, const bool *nulls)
 	}
 	slot = table->buffer[table->nbuffered++];
 	ExecClearTuple(slot);
-	ExecForceStoreHeapTuple(heap_form_tuple(RelationGetDescr(table->rel),
-											unconstify(Datum *, values),
-											unconstify(bool *, nulls)),
-							slot, true);
+	ExecForceStoreHeapTuple(form_row(table, ncolumns, values, nulls), slot, true);
 	slot->tts_tableOid = RelationGetRelid(table->rel);
 	MemoryContextSwitchTo(old);
 	if (table->nbuffered == BUFFERED_ROWS)
@@ -219,7 +238,7 @@ table_insert(Table *table, const Datum *values, const bool *nulls)
 
 /* Replaces a row that this transaction alone may change. */
 void
-table_update(Table *table, ItemPointer tid, const Datum *values, const bool *nulls)
+table_update(Table *table, ItemPointer tid, int ncolumns, const Datum *values, const bool *nulls)
 {
 	TupleTableSlot *slot;
 	ItemPointerData old = *tid;
@@ -227,10 +246,7 @@ table_update(Table *table, ItemPointer tid, const Datum *values, const bool *nul
 
 	table_begin_writing(table);
 	slot = MakeSingleTupleTableSlot(RelationGetDescr(table->rel), &TTSOpsHeapTuple);
-	ExecForceStoreHeapTuple(heap_form_tuple(RelationGetDescr(table->rel),
-											unconstify(Datum *, values),
-											unconstify(bool *, nulls)),
-							slot, true);
+	ExecForceStoreHeapTuple(form_row(table, ncolumns, values, nulls), slot, true);
 	slot->tts_tableOid = RelationGetRelid(table->rel);
 	simple_table_tuple_update(table->rel, &old, slot, table->snapshot, &which);
 	if (which != WT_UPDATE_NO_INDEX)
@@ -243,6 +259,16 @@ void
 table_delete(Table *table, ItemPointer tid)
 {
 	simple_table_tuple_delete(table->rel, tid, table->snapshot);
+}
+
+/* Deletes a row unless another transaction has it in hand. */
+void
+table_try_delete(Table *table, ItemPointer tid)
+{
+	TM_FailureData failure;
+
+	(void) table_tuple_delete(table->rel, tid, GetCurrentCommandId(true), table->snapshot,
+							  InvalidSnapshot, false, &failure, false);
 }
 
 /* Flushes and closes; locks stay to the end of the transaction. */

@@ -44,10 +44,13 @@ extern void table_use_index(Table *table, AttrNumber first, AttrNumber second);
 extern void table_key_text(Table *table, Str value);
 extern void table_find(Table *table, int nkeys);
 extern bool table_next(Table *table);
-extern void table_insert(Table *table, const Datum *values, const bool *nulls);
+extern void table_check_columns(Table *table, int ncolumns);
+extern void table_insert(Table *table, int ncolumns, const Datum *values, const bool *nulls);
 extern void table_flush(Table *table);
-extern void table_update(Table *table, ItemPointer tid, const Datum *values, const bool *nulls);
+extern void table_update(Table *table, ItemPointer tid, int ncolumns, const Datum *values,
+						 const bool *nulls);
 extern void table_delete(Table *table, ItemPointer tid);
+extern void table_try_delete(Table *table, ItemPointer tid);
 extern void table_done(Table *table);
 
 extern Snapshot reference_snapshot(void);

@@ -152,12 +152,12 @@ check_event(TupleTableSlot *slot, const Kind *kind)
 
 /* Keeps a link that a merge makes. */
 static void
-keep_merge(const char *name, const Datum *values, const bool *nulls)
+keep_merge(const char *name, int ncolumns, const Datum *values, const bool *nulls)
 {
 	Table		table;
 
 	table_by_name(&table, CurrentMemoryContext, name, InvalidSnapshot, RowExclusiveLock);
-	table_insert(&table, values, nulls);
+	table_insert(&table, ncolumns, values, nulls);
 	table_done(&table);
 }
 
@@ -178,7 +178,7 @@ record_merge(TupleTableSlot *slot, Str patient, Str kind)
 
 		if (is_blank(subject) || str_equal(subject, patient))
 			return false;
-		keep_merge("patient_merge", values, nulls);
+		keep_merge("patient_merge", lengthof(values), values, nulls);
 		touch_patient(subject, DatumGetTimestampTz(slot->tts_values[EV_OCCURRED_AT]), TOUCH_LINK);
 		return true;
 	}
@@ -188,7 +188,7 @@ record_merge(TupleTableSlot *slot, Str patient, Str kind)
 		Datum		values[4] = {slot->tts_values[EV_PATIENT_ID], slot->tts_values[EV_ENCOUNTER_ID],
 		slot->tts_values[EV_SUBJECT], slot->tts_values[EV_EVENT_ID]};
 
-		keep_merge("encounter_merge", values, nulls);
+		keep_merge("encounter_merge", lengthof(values), values, nulls);
 		return true;
 	}
 	return false;
