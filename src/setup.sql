@@ -72,6 +72,7 @@ BEGIN
 	PERFORM workflow_track.setup_map();
 	PERFORM workflow_track.setup_record();
 	PERFORM workflow_track.setup_detect();
+	PERFORM workflow_track.setup_message();
 	PERFORM workflow_track.setup_report();
 
 	INSERT INTO workflow_track.installation (version) VALUES (workflow_track.code_version())

@@ -9,6 +9,9 @@
 
 #include "detect/rules.h"
 #include "detect/touched.h"
+#include "message/inbox.h"
+#include "message/mapping.h"
+#include "record/settle.h"
 #include "report/visible.h"
 
 PG_MODULE_MAGIC;
@@ -26,4 +29,7 @@ _PG_init(void)
 	MarkGUCPrefixReserved("workflow_track");
 	rules_init();
 	touched_init();
+	settle_init();
+	mapping_init();
+	inbox_init();
 }

@@ -332,6 +332,7 @@ extern List *loader_linked_ids(Loader *loader, List *ids);
 extern List *loader_parts(Loader *loader, List *ids);
 extern Patient *loader_patient(Loader *loader, List *ids, TimestampTz since, bool linked);
 extern Patient *loader_window(Loader *loader, List *ids, TimestampTz from, bool linked, Earlier *earlier);
+extern Patient *loader_known(Loader *loader, Str id);
 extern Patient *loader_by_id(Loader *loader, Str id, TimestampTz first_at, bool linked);
 extern void loader_end(Loader *loader);
 

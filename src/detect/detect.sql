@@ -105,6 +105,7 @@ BEGIN
 			OR EXISTS (SELECT FROM workflow_track.encounter_merge m WHERE m.patient_id = s.patient_id)
 			OR EXISTS (SELECT FROM workflow_track.subject_alias a WHERE a.patient_id = s.patient_id)
 			OR EXISTS (SELECT FROM workflow_track.retraction r WHERE r.patient_id = s.patient_id)
+			OR EXISTS (SELECT FROM workflow_track.cancellation c WHERE c.patient_id = s.patient_id)
 			OR EXISTS (SELECT FROM workflow_track.test_patient t WHERE t.patient_id = s.patient_id))
 		INTO ids, times, links
 		FROM (SELECT * FROM workflow_track.stale_patient ORDER BY patient_id LIMIT batch) s;
@@ -295,6 +296,7 @@ CREATE FUNCTION workflow_track.maintain() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	PERFORM workflow_track.ensure_partitions(now(), now() + interval '24 months');
+	PERFORM workflow_track.maintain_messages();
 	-- Not more at a time, as their patients stay locked until the end.
 	PERFORM workflow_track.touch_patients(array_agg(s.patient_id), array_agg(NULL::timestamptz), array_agg(false))
 		FROM (SELECT patient_id FROM workflow_track.handoff_stale LIMIT 5000) s HAVING count(*) > 0;
@@ -345,6 +347,7 @@ BEGIN
 	SELECT array_agg(s.patient_id) AS ids, array_agg('infinity'::timestamptz) AS times, array_agg(s.linked) AS links
 		INTO touched FROM workflow_track.patient_state s WHERE s.first_at < month_start;
 	PERFORM workflow_track.drop_months(month_start);
+	PERFORM workflow_track.drop_messages_before(month_start);
 	DELETE FROM workflow_track.loop_state WHERE opened_at < month_start;
 	DELETE FROM workflow_track.duplicate_state WHERE duplicate_at < month_start;
 	DELETE FROM workflow_track.misrouted_state WHERE occurred_at < month_start;

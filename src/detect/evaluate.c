@@ -141,7 +141,7 @@ wanted_stripes(bool *wanted)
 }
 
 /* A snapshot of now, pushed for whoever asks for the active one. */
-static Snapshot
+Snapshot
 push_latest_snapshot(void)
 {
 	CommandCounterIncrement();

@@ -34,6 +34,7 @@ extern Touched **touched_slot(Str patient);
 extern List *list_touched(void);
 extern uint32 count_touched(void);
 
+extern Snapshot push_latest_snapshot(void);
 extern Snapshot lock_touched(void);
 extern void evaluate_touched(Snapshot snapshot, bool rebase);
 extern void mark_touched(Snapshot snapshot);

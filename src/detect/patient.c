@@ -21,6 +21,7 @@
 #include "detect/loader.h"
 #include "detect/names.h"
 #include "detect/table.h"
+#include "detect/touched.h"
 
 /* --- months ---------------------------------------------------------------- */
 
@@ -314,4 +315,25 @@ loader_by_id(Loader *loader, Str id, TimestampTz first_at, bool linked)
 	/* of merged ids, the others may have earlier events */
 	ids = linitial(loader_parts(loader, list_make1(copy)));
 	return loader_patient(loader, ids, list_length(ids) > 1 ? DT_NOBEGIN : first_at, true);
+}
+
+/* Loads the patient that an id belongs to; NULL if there is none. */
+Patient *
+loader_known(Loader *loader, Str id)
+{
+	Patient    *p = NULL;
+	Table		table;
+
+	table_by_name(&table, CurrentMemoryContext, "patient_state", loader->snapshot, AccessShareLock);
+	table_use_index(&table, PS_PATIENT_ID + 1, 0);
+	table_key_text(&table, id);
+	table_find(&table, 1);
+	if (table_next(&table))
+	{
+		slot_getallattrs(table.slot);
+		p = loader_by_id(loader, id, DatumGetTimestampTz(table.slot->tts_values[PS_FIRST_AT]),
+						 DatumGetBool(table.slot->tts_values[PS_LINKED]));
+	}
+	table_done(&table);
+	return p;
 }

@@ -23,6 +23,7 @@
 #include "detect/detect.h"
 #include "detect/evaluate.h"
 #include "detect/touched.h"
+#include "record/settle.h"
 
 /* All of them; in the transaction's memory, so NULL outside. */
 static Touched **touched = NULL;
@@ -122,6 +123,7 @@ forget_touched(void)
 	touched_count = 0;
 	refusable = NULL;
 	nrefusable = 0;
+	forget_aliases();
 }
 
 /* Order by patient id. */
@@ -171,6 +173,11 @@ detect_touched(bool rebase)
 	old = MemoryContextSwitchTo(context);
 	detection_lock_shared();
 	snapshot = lock_touched();
+	if (settle_links(snapshot))
+	{
+		PopActiveSnapshot();
+		snapshot = push_latest_snapshot();
+	}
 	if (detection_is_paused(snapshot))
 		mark_touched(snapshot);
 	else

@@ -17,7 +17,7 @@ BEGIN
 	INSERT INTO workflow_track.event_kind (kind, category, counts_as_work, description)
 	SELECT k.kind, split_part(k.kind, '.', 1),
 		k.kind NOT LIKE 'handoff.%' AND k.kind NOT IN ('alert.fired', 'screen.used', 'patient.merged',
-			'patient.updated', 'encounter.merged', 'result.released', 'task.created'),
+			'patient.updated', 'encounter.merged', 'result.released', 'task.created', 'account.opened'),
 		k.description
 	FROM (VALUES
 		('appointment.booked', 'an appointment was made'),
@@ -91,6 +91,7 @@ BEGIN
 		('authorization.requested', 'the insurer was asked to approve a service'),
 		('authorization.approved', 'the insurer approved a service'),
 		('authorization.denied', 'the insurer refused a service'),
+		('account.opened', 'an account was opened to put services on'),
 		('charge.captured', 'a service was put on the bill'),
 		('claim.submitted', 'a claim was sent to the insurer'),
 		('claim.accepted', 'the insurer accepted a claim'),

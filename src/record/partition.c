@@ -12,6 +12,7 @@
 #include "utils/timestamp.h"
 
 #include "detect/table.h"
+#include "record/partition.h"
 
 PG_FUNCTION_INFO_V1(recordable_until);
 

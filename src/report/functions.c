@@ -74,27 +74,6 @@ put_handoff(ReturnSetInfo *result, const Handoff *h)
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
-/* Loads the patient that an id belongs to; NULL if there is none. */
-static Patient *
-load_known(Loader *loader, Str id)
-{
-	Patient    *p = NULL;
-	Table		table;
-
-	table_by_name(&table, CurrentMemoryContext, "patient_state", GetActiveSnapshot(), AccessShareLock);
-	table_use_index(&table, PS_PATIENT_ID + 1, 0);
-	table_key_text(&table, id);
-	table_find(&table, 1);
-	if (table_next(&table))
-	{
-		slot_getallattrs(table.slot);
-		p = loader_by_id(loader, id, DatumGetTimestampTz(table.slot->tts_values[PS_FIRST_AT]),
-						 DatumGetBool(table.slot->tts_values[PS_LINKED]));
-	}
-	table_done(&table);
-	return p;
-}
-
 /*
  * patient_handoffs(patient_id): the handoffs that were taken under a patient id,
  * of facilities that the caller sees.
@@ -118,7 +97,7 @@ patient_handoffs(PG_FUNCTION_ARGS)
 		MemoryContextSwitchTo(old);
 	}
 	loader = loader_begin(GetActiveSnapshot());
-	p = load_known(loader, id);
+	p = loader_known(loader, id);
 	if (p != NULL && (!p->is_test || show_test_patients))
 	{
 		handoffs = find_handoffs(p, loader_rules(loader), &n);

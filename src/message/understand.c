@@ -1,0 +1,705 @@
+/*
+ * understand.c
+ *	  What a message means: the events, aliases, cancellations and answers that
+ *	  the rules make of it.
+ *
+ * Nothing fails here: what cannot be used is noted with the message.
+ */
+#include "compat.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_enum.h"
+#include "catalog/pg_type.h"
+#include "datatype/timestamp.h"
+#include "mb/pg_wchar.h"
+#include "pgtime.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/jsonb.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "detect/table.h"
+#include "message/received.h"
+#include "types/clinical_code.h"
+
+/* Events may be recorded from 1900 on, and plans made until 2199. */
+#define EARLIEST_EVENT (-36524 * USECS_PER_DAY)
+#define LATEST_EVENT_AHEAD (2 * USECS_PER_DAY)
+#define LATEST_PLAN (73049 * USECS_PER_DAY)
+
+/* A rule at work on a segment of a message. */
+typedef struct Reading
+{
+	Received   *received;
+	Hl7Arena   *arena;
+	const Mapping *mapping;
+	const Hl7Rule *rule;
+	const Hl7Scope *scope;
+	bool		failed;			/* something is missing or wrong: no event */
+} Reading;
+
+/* --- small things ---------------------------------------------------------- */
+
+static Str
+str_of_slice(Hl7Slice s)
+{
+	return s.len == 0 ? (Str) {NULL, 0} : (Str) {s.data, s.len};
+}
+
+static Datum
+text_datum(Str s)
+{
+	return PointerGetDatum(cstring_to_text_with_len(s.data, s.len));
+}
+
+/* A value of an enum of ours. */
+Oid
+enum_value(const char *type, const char *label)
+{
+	Oid			type_oid = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+										   CStringGetDatum(type), ObjectIdGetDatum(schema_oid()));
+
+	return GetSysCacheOid2(ENUMTYPOIDNAME, Anum_pg_enum_oid, ObjectIdGetDatum(type_oid), CStringGetDatum(label));
+}
+
+/* Begins with, of a kind's name. */
+static bool
+kind_begins(Str kind, const char *prefix)
+{
+	int			len = strlen(prefix);
+
+	return kind.len >= len && memcmp(kind.data, prefix, len) == 0;
+}
+
+static bool
+kind_is(Str kind, const char *name)
+{
+	return kind.len == (int) strlen(name) && memcmp(kind.data, name, kind.len) == 0;
+}
+
+/* Which segment gave the event, for people: OBR[2] */
+static const char *
+place(const Reading *reading)
+{
+	const Hl7Scope *scope = reading->scope;
+	const Hl7Message *m = scope->message;
+	int			n = 0;
+
+	if (scope->driver < 0)
+		return "the message";
+	for (int i = 0; i <= scope->driver; i++)
+		n += m->segments[i].name == m->segments[scope->driver].name;
+	return psprintf("%.3s[%d]", m->data + m->segments[scope->driver].start, n);
+}
+
+/* Notes why a rule gives no event. */
+static void
+fail(Reading *reading, const char *problem, const char *why)
+{
+	reading->failed = true;
+	note_problem(reading->received, MESSAGE_INCOMPLETE, problem, "%.*s of %s: %s",
+				 reading->rule->name.len, reading->rule->name.data, place(reading), why);
+}
+
+/* --- columns --------------------------------------------------------------- */
+
+/* What the rule, else the sender's settings, else the defaults say of a column. */
+static const Hl7Expression *
+expression_of(const Reading *reading, Hl7Column column)
+{
+	if (reading->rule->columns[column] != NULL)
+		return reading->rule->columns[column];
+	if (column == HL7_ENCOUNTER_ID && reading->received->source->encounter != NULL)
+		return reading->received->source->encounter;
+	return reading->mapping->defaults->columns[column];
+}
+
+/* The value of a column as it was sent; data is NULL where there is none. */
+static Hl7Value
+column_value(Reading *reading, Hl7Column column)
+{
+	Hl7Values	values;
+
+	hl7_evaluate(expression_of(reading, column), reading->scope, false, reading->arena, &values);
+	return values.n > 0 ? values.items[0] : (Hl7Value) {{NULL, 0}, {NULL, 0}, false, false};
+}
+
+/* An identifier with the name space of who gave it. */
+static Str
+with_namespace(const Reading *reading, Hl7Value value)
+{
+	Hl7Slice	space = reading->received->source->id_namespace;
+	char	   *joined;
+
+	if (!value.is_id || space.len == 0 || value.text.len == 0)
+		return str_of_slice(value.text);
+	joined = hl7_alloc(reading->arena, space.len + value.text.len);
+	memcpy(joined, space.data, space.len);
+	memcpy(joined + space.len, value.text.data, value.text.len);
+	return (Str) {joined, space.len + value.text.len};
+}
+
+/* The value of a column that is an identifier. */
+static Str
+identifier(Reading *reading, Hl7Column column)
+{
+	Str			s = with_namespace(reading, column_value(reading, column));
+
+	if (s.len > WT_IDENTIFIER_MAX)
+	{
+		fail(reading, "too_long", psprintf("%s is longer than %d bytes", hl7_column_names[column], WT_IDENTIFIER_MAX));
+		return (Str) {NULL, 0};
+	}
+	return s;
+}
+
+/* A code as its type has it; one without a system is local to its sender. */
+static text *
+code_of(const Reading *reading, Hl7Value value)
+{
+	Str			sender = reading->received->source_system;
+
+	if (value.text.len == 0)
+		return NULL;
+	if (value.system.len == 0)
+		return clinical_code_received(sender.data, sender.len, value.text.data, value.text.len);
+	return clinical_code_received(value.system.data, value.system.len, value.text.data, value.text.len);
+}
+
+/* A timestamp in the sender's time zone, where it names none. */
+static bool
+timestamp_of(const Hl7Time *time, pg_tz *zone, TimestampTz *result)
+{
+	struct pg_tm tm = {
+		.tm_year = time->year,.tm_mon = time->month,.tm_mday = time->day,
+		.tm_hour = time->hour,.tm_min = time->minute,.tm_sec = time->second,.tm_isdst = -1
+	};
+	int			offset = time->has_zone ? -time->zone * 60 : DetermineTimeZoneOffset(&tm, zone);
+
+	return tm2timestamp(&tm, time->microsecond, &offset, result) == 0;
+}
+
+/* The value of a column that is a time: false if it is not one; *is_null if there is none. */
+static bool
+time_of(Reading *reading, Hl7Column column, TimestampTz *at, Hl7Precision *precision, bool *is_null)
+{
+	Hl7Value	value = column_value(reading, column);
+	Hl7Slice	s = value.text;
+	Hl7Time		time;
+
+	*is_null = s.len == 0;
+	if (*is_null)
+		return true;
+	/* of a timestamp with its precision, or a range, the first component */
+	s = hl7_subcomponent(reading->scope->message, hl7_component(reading->scope->message, s, 1), 1);
+	if (!hl7_parse_time(s, &time) || !timestamp_of(&time, reading->received->source->timezone, at))
+		return false;
+	*precision = time.precision;
+	return true;
+}
+
+/* --- detail ---------------------------------------------------------------- */
+
+static void
+set_string(JsonbValue *value, Str s)
+{
+	value->type = jbvString;
+	value->val.string.val = unconstify(char *, s.data);
+	value->val.string.len = s.len;
+}
+
+/* A value of detail as text: a code in its own form. */
+static Str
+detail_text(const Reading *reading, Hl7Value value)
+{
+	if (value.is_code)
+		return str_of_datum(PointerGetDatum(code_of(reading, value)));
+	return with_namespace(reading, value);
+}
+
+/* Adds what a key of detail yields. */
+static void
+push_values(const Reading *reading, JsonbParseState **state, const Hl7Values *values)
+{
+	JsonbValue	value;
+
+	if (!values->is_list)
+	{
+		set_string(&value, detail_text(reading, values->items[0]));
+		pushJsonbValue(state, WJB_VALUE, &value);
+		return;
+	}
+	pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 0; i < values->n; i++)
+	{
+		set_string(&value, detail_text(reading, values->items[i]));
+		pushJsonbValue(state, WJB_ELEM, &value);
+	}
+	pushJsonbValue(state, WJB_END_ARRAY, NULL);
+}
+
+/* The detail of an event; NULL where no key has a value. */
+static Jsonb *
+detail_of(Reading *reading)
+{
+	const Hl7Rule *rule = reading->rule;
+	JsonbParseState *state = NULL;
+	JsonbValue *result;
+	bool		any = false;
+
+	if (rule->ndetails == 0)
+		return NULL;
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < rule->ndetails; i++)
+	{
+		Hl7Values	values;
+		JsonbValue	key;
+
+		hl7_evaluate(rule->details[i].expression, reading->scope, false, reading->arena, &values);
+		/* a list may be empty */
+		if (values.n == 0 && !values.is_list)
+			continue;
+		set_string(&key, (Str) {rule->details[i].key.data, rule->details[i].key.len});
+		pushJsonbValue(&state, WJB_KEY, &key);
+		push_values(reading, &state, &values);
+		any = true;
+	}
+	result = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	return any ? JsonbValueToJsonb(result) : NULL;
+}
+
+/* --- events ---------------------------------------------------------------- */
+
+static void
+put_text(MadeEvent *event, int column, Str s)
+{
+	event->nulls[column] = s.data == NULL;
+	if (s.data != NULL)
+		event->values[column] = text_datum(s);
+}
+
+/* Where the patient is cared for. */
+static Str
+care_facility(Reading *reading)
+{
+	Str			s = identifier(reading, HL7_FACILITY);
+
+	if (s.data == NULL)
+		s = str_of_slice(reading->received->source->care_facility);
+	return s.data == NULL ? reading->received->facility : s;
+}
+
+/* Keeps what the message is about, as the first event has it. */
+static void
+keep_names(Received *r, Str facility, Str patient, Str encounter, Str subject)
+{
+	if (r->patient.data == NULL)
+	{
+		r->care_facility = facility;
+		r->patient = patient;
+	}
+	if (r->encounter.data == NULL)
+		r->encounter = encounter;
+	if (r->subject.data == NULL)
+		r->subject = subject;
+}
+
+/* Is a visit needed for events of a kind, or missed, or neither? */
+static bool
+check_visit(Reading *reading, Str kind, Str encounter)
+{
+	if (encounter.data != NULL)
+		return true;
+	if (kind_begins(kind, "encounter.") || kind_is(kind, "charge.captured"))
+	{
+		fail(reading, "no_visit", "there is no number of a visit");
+		return false;
+	}
+	if (reading->rule->action == HL7_EVENT &&
+		(kind_begins(kind, "order.") || kind_begins(kind, "result.") || kind_begins(kind, "note.") ||
+		 kind_begins(kind, "prescription.")))
+		note_problem(reading->received, MESSAGE_PROCESSED, "no_visit", "%.*s of %s has no number of a visit",
+					 reading->rule->name.len, reading->rule->name.data, place(reading));
+	return true;
+}
+
+/* When the event happened. */
+static bool
+occurred_at(Reading *reading, TimestampTz *at, Hl7Precision *precision)
+{
+	bool		is_null;
+
+	if (!time_of(reading, HL7_OCCURRED_AT, at, precision, &is_null) || (!is_null && *at < EARLIEST_EVENT))
+		fail(reading, "bad_time", "its time cannot be");
+	else if (is_null)
+		fail(reading, "no_time", "there is no time");
+	else if (*at > GetCurrentStatementStartTimestamp() + LATEST_EVENT_AHEAD)
+		fail(reading, "bad_time", "its time is more than 2 days from now");
+	else
+		return true;
+	return false;
+}
+
+/* When it is meant to happen. */
+static void
+put_planned_at(Reading *reading, MadeEvent *event)
+{
+	TimestampTz at = 0;
+	Hl7Precision precision;
+
+	if (!time_of(reading, HL7_PLANNED_AT, &at, &precision, &event->nulls[EV_PLANNED_AT]) ||
+		(!event->nulls[EV_PLANNED_AT] && (at < EARLIEST_EVENT || at >= LATEST_PLAN)))
+	{
+		event->nulls[EV_PLANNED_AT] = true;
+		note_problem(reading->received, MESSAGE_PROCESSED, "bad_planned_time", "%.*s of %s: the time that is planned cannot be",
+					 reading->rule->name.len, reading->rule->name.data, place(reading));
+	}
+	event->values[EV_PLANNED_AT] = TimestampTzGetDatum(at);
+}
+
+/* The sender's own order among events of an instant; 0 where it tells none. */
+static int32
+source_sequence(Reading *reading)
+{
+	Hl7Slice	s = column_value(reading, HL7_SOURCE_SEQUENCE).text;
+	int64		n = 0;
+
+	for (int i = 0; i < s.len; i++)
+	{
+		if (s.data[i] < '0' || s.data[i] > '9')
+			return 0;
+		n = n * 10 + (s.data[i] - '0');
+		if (n > PG_INT32_MAX)
+			return 0;
+	}
+	return (int32) n;
+}
+
+/* Lists the message under the problem that the rule names. */
+static void
+note_rule_problem(Reading *reading)
+{
+	Hl7Slice	problem = column_value(reading, HL7_PROBLEM).text;
+
+	if (problem.len > 0)
+		note_problem(reading->received, MESSAGE_PROCESSED, pnstrdup(problem.data, problem.len), "%.*s of %s",
+					 reading->rule->name.len, reading->rule->name.data, place(reading));
+}
+
+/* Is what a merge needs there? */
+static bool
+check_merge(Reading *reading, Str kind, Str patient, Str subject)
+{
+	if (!kind_is(kind, "patient.merged") && !kind_is(kind, "encounter.merged"))
+		return true;
+	if (subject.data == NULL)
+		fail(reading, "no_subject", "there is no number that is merged");
+	else if (kind_is(kind, "patient.merged") && str_equal(patient, subject))
+		fail(reading, "bad_merge", "a patient cannot be merged with itself");
+	else
+		return true;
+	return false;
+}
+
+/* Precisions as the server's enum has them, in the order of Hl7Precision. */
+static const char *const precision_labels[] = {"second", "minute", "hour", "day", "month", "year"};
+
+static void
+make_event(Reading *reading)
+{
+	Received   *r = reading->received;
+	Str			kind = str_of_slice(column_value(reading, HL7_KIND).text);
+	Str			patient = identifier(reading, HL7_PATIENT_ID);
+	Str			encounter = identifier(reading, HL7_ENCOUNTER_ID);
+	Str			subject = identifier(reading, HL7_SUBJECT);
+	Str			facility = care_facility(reading);
+	Hl7Precision precision = HL7_SECOND;
+	TimestampTz at = 0;
+	MadeEvent  *event;
+	Hl7Slice	severity;
+	text	   *code;
+	Jsonb	   *detail;
+	const Kind *known;
+
+	if (kind.data == NULL)
+		return;					/* nothing of the table fits: it is no such event */
+	keep_names(r, facility, patient, encounter, subject);
+	known = rules_kind(kind);
+	if (known == NULL || !known->is_declared)
+		fail(reading, "unknown_kind", psprintf("event_kind has no row %.*s", kind.len, kind.data));
+	if (patient.data == NULL)
+		fail(reading, "no_patient", "there is no patient");
+	if (!check_visit(reading, kind, encounter) || !check_merge(reading, kind, patient, subject) ||
+		!occurred_at(reading, &at, &precision))
+		return;
+	event = palloc0(sizeof(MadeEvent));
+	event->at = at;
+	event->values[EV_OCCURRED_AT] = TimestampTzGetDatum(at);
+	event->values[EV_SOURCE_SEQUENCE] = Int32GetDatum(source_sequence(reading));
+	event->values[EV_TIME_PRECISION] = ObjectIdGetDatum(enum_value("time_precision", precision_labels[precision]));
+	put_planned_at(reading, event);
+	put_text(event, EV_FACILITY, facility);
+	put_text(event, EV_PATIENT_ID, patient);
+	put_text(event, EV_ENCOUNTER_ID, encounter);
+	put_text(event, EV_SUBJECT, subject);
+	put_text(event, EV_ITEM, identifier(reading, HL7_ITEM));
+	put_text(event, EV_KIND, kind);
+	code = code_of(reading, column_value(reading, HL7_CODE));
+	event->nulls[EV_CODE] = code == NULL;
+	event->values[EV_CODE] = PointerGetDatum(code);
+	put_text(event, EV_VALUE, str_of_slice(column_value(reading, HL7_VALUE).text));
+	severity = column_value(reading, HL7_SEVERITY).text;
+	event->nulls[EV_SEVERITY] = severity.len == 0;
+	if (severity.len > 0)
+		event->values[EV_SEVERITY] = ObjectIdGetDatum(enum_value("severity", pnstrdup(severity.data, severity.len)));
+	put_text(event, EV_ACTOR, identifier(reading, HL7_ACTOR));
+	put_text(event, EV_ACTOR_ROLE, identifier(reading, HL7_ACTOR_ROLE));
+	put_text(event, EV_RECIPIENT, identifier(reading, HL7_RECIPIENT));
+	put_text(event, EV_RECIPIENT_ROLE, identifier(reading, HL7_RECIPIENT_ROLE));
+	put_text(event, EV_SOURCE_SYSTEM, r->source_system);
+	event->values[EV_ENTRY_METHOD] = ObjectIdGetDatum(enum_value("entry_method", "interface"));
+	detail = detail_of(reading);
+	event->nulls[EV_DETAIL] = detail == NULL;
+	event->values[EV_DETAIL] = JsonbPGetDatum(detail);
+	note_rule_problem(reading);
+	if (reading->failed)
+		return;
+	r->is_result |= kind_begins(kind, "result.");
+	r->events = lappend(r->events, event);
+}
+
+/* --- what is no event ------------------------------------------------------ */
+
+/* The kinds that a rule retracts, as an array. */
+static Datum
+kinds_of(Reading *reading, Str *first)
+{
+	Hl7Values	values;
+	Datum	   *elements;
+
+	hl7_evaluate(expression_of(reading, HL7_KIND), reading->scope, true, reading->arena, &values);
+	elements = palloc(sizeof(Datum) * Max(values.n, 1));
+	for (int i = 0; i < values.n; i++)
+		elements[i] = text_datum(str_of_slice(values.items[i].text));
+	*first = values.n > 0 ? str_of_slice(values.items[0].text) : (Str) {NULL, 0};
+	return PointerGetDatum(construct_array(elements, values.n, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/* The last instant that a time may mean, of a unit of known length. */
+static TimestampTz
+end_of_time(TimestampTz at, Hl7Precision precision)
+{
+	static const int64 units[] = {1, USECS_PER_MINUTE, USECS_PER_HOUR, USECS_PER_DAY, 31 * USECS_PER_DAY, 366 * USECS_PER_DAY};
+
+	return at + units[precision] - 1;
+}
+
+static void
+make_cancellation(Reading *reading)
+{
+	Received   *r = reading->received;
+	MadeCancellation *c = palloc0(sizeof(MadeCancellation));
+	Hl7Precision precision = HL7_SECOND;
+	Str			kind;
+
+	c->kinds = kinds_of(reading, &kind);
+	if (kind.data == NULL)
+		return;
+	c->patient = identifier(reading, HL7_PATIENT_ID);
+	/* of merges, the encounter is none of the key */
+	if (!kind_begins(kind, "patient."))
+		c->encounter = identifier(reading, HL7_ENCOUNTER_ID);
+	c->subject = identifier(reading, HL7_SUBJECT);
+	c->item = identifier(reading, HL7_ITEM);
+	c->detail = detail_of(reading);
+	c->every_one = reading->rule->action == HL7_RETRACT_ALL;
+	keep_names(r, care_facility(reading), c->patient, c->encounter, c->subject);
+	if (c->patient.data == NULL)
+		fail(reading, "no_patient", "there is no patient");
+	if (!kind_begins(kind, "encounter."))
+	{
+		/* a result is told by its number: who sends it again may say another visit */
+		c->encounter = (Str) {NULL, 0};
+		if (c->subject.data == NULL)
+			fail(reading, "no_subject", "there is no number of what is called off");
+	}
+	else if (!check_visit(reading, kind, c->encounter))
+		return;
+	if (!occurred_at(reading, &c->at, &precision))
+		return;
+	c->at = end_of_time(c->at, precision);
+	note_rule_problem(reading);
+	if (!reading->failed)
+		r->cancellations = lappend(r->cancellations, c);
+}
+
+static void
+make_alias(Reading *reading)
+{
+	Received   *r = reading->received;
+	AliasNote	note = {
+		identifier(reading, HL7_PATIENT_ID), identifier(reading, HL7_ALIAS_OF), identifier(reading, HL7_SUBJECT)
+	};
+
+	if (note.patient.data == NULL || note.alias.data == NULL || note.subject.data == NULL ||
+		str_equal(note.alias, note.subject))
+		return;
+	if (r->naliases == r->aliases_size)
+	{
+		r->aliases_size = Max(4, r->aliases_size * 2);
+		r->aliases = r->aliases == NULL ? palloc(sizeof(AliasNote) * r->aliases_size)
+			: repalloc(r->aliases, sizeof(AliasNote) * r->aliases_size);
+	}
+	r->aliases[r->naliases++] = note;
+}
+
+/* A field of the first segment of a name, or nothing. */
+static Str
+field_of(const Reading *reading, const char *path)
+{
+	Hl7Path		parsed;
+	int			bad;
+	int			bad_len;
+	const char *why;
+
+	if (hl7_parse_path(path, strlen(path), &parsed, &bad, &bad_len, &why) == 0)
+		elog(ERROR, "bad path \"%s\"", path);
+	return str_of_slice(hl7_trim(hl7_decode(reading->scope->message, reading->arena,
+											hl7_first_match(reading->scope->message, &parsed))));
+}
+
+/* Keeps what an answer says of the message that it answers: who gets it had sent that. */
+static void
+make_answer(Reading *reading)
+{
+	Received   *r = reading->received;
+	Str			code = field_of(reading, "MSA-1");
+	Str			id = field_of(reading, "MSA-2");
+	Str			system = field_of(reading, "MSH-5.1");
+	Str			facility = field_of(reading, "MSH-6.1");
+	MadeAnswer *answer;
+
+	if (code.data == NULL || id.data == NULL)
+	{
+		fail(reading, "no_answer", "MSA-1 or MSA-2 is empty");
+		return;
+	}
+	answer = palloc0(sizeof(MadeAnswer));
+	answer->answered = hash_id(system.data == NULL ? (Str) {"", 0} : system,
+							   facility.data == NULL ? (Str) {"", 0} : facility, id);
+	answer->code = code;
+	answer->text = field_of(reading, "ERR-8");
+	if (answer->text.data == NULL)
+		answer->text = field_of(reading, "ERR-3.2");
+	if (answer->text.data == NULL)
+		answer->text = field_of(reading, "MSA-3");
+	r->answers = lappend(r->answers, answer);
+}
+
+/* --- the message ----------------------------------------------------------- */
+
+/* What a rule makes of a segment. */
+static void
+apply(void *arg, const Hl7Rule *rule, const Hl7Scope *scope)
+{
+	Reading    *reading = arg;
+
+	reading->rule = rule;
+	reading->scope = scope;
+	reading->failed = false;
+	switch (rule->action)
+	{
+		case HL7_EVENT:
+			make_event(reading);
+			break;
+		case HL7_RETRACT_LAST:
+		case HL7_RETRACT_ALL:
+			make_cancellation(reading);
+			break;
+		case HL7_ALIAS:
+			make_alias(reading);
+			break;
+		case HL7_ANSWER:
+			make_answer(reading);
+			break;
+		case HL7_DEFAULTS:
+			break;
+	}
+}
+
+/* Adds a number that the message is found by, unless it has it. */
+static void
+add_identifier(Received *r, Str s)
+{
+	ListCell   *lc;
+	Str		   *kept;
+
+	if (s.len == 0 || s.len > WT_IDENTIFIER_MAX)
+		return;
+	foreach(lc, r->identifiers)
+		if (str_equal(*(Str *) lfirst(lc), s))
+			return;
+	kept = palloc(sizeof(Str));
+	*kept = s;
+	r->identifiers = lappend(r->identifiers, kept);
+}
+
+/* Gathers the numbers that a message is found by. */
+static void
+find_identifiers(Reading *reading)
+{
+	static const Hl7Rule none = {.action = HL7_DEFAULTS};
+	Received   *r = reading->received;
+	Hl7Scope	scope = {.message = &r->message,.driver = -1,.choice = &r->source->choice,
+	.group_end = r->message.nsegments,.header_end = r->message.nsegments,.patient_end = r->message.nsegments};
+	Hl7Values	values;
+	ListCell   *lc;
+
+	reading->rule = &none;
+	reading->scope = &scope;
+	if (r->patient.data == NULL)
+		r->patient = identifier(reading, HL7_PATIENT_ID);
+	if (r->encounter.data == NULL)
+		r->encounter = identifier(reading, HL7_ENCOUNTER_ID);
+	if (r->care_facility.data == NULL)
+		r->care_facility = care_facility(reading);
+	add_identifier(r, r->patient);
+	foreach(lc, r->events)
+		add_identifier(r, str_of_datum(((MadeEvent *) lfirst(lc))->values[EV_PATIENT_ID]));
+	add_identifier(r, r->encounter);
+	add_identifier(r, r->subject);
+	hl7_evaluate(reading->mapping->defaults->columns[HL7_IDENTIFIERS], &scope, true, reading->arena, &values);
+	for (int i = 0; i < values.n && list_length(r->identifiers) < 500; i++)
+		add_identifier(r, str_of_slice(values.items[i].text));
+}
+
+/* Are messages of such a processing id to be left alone? */
+static bool
+is_left_alone(const Received *r)
+{
+	Hl7Slice	id = hl7_trim(hl7_component(&r->message, hl7_field(&r->message, 0, 11), 1));
+
+	for (int i = 0; i < r->source->nprocessing_ids; i++)
+		if (id.len == r->source->processing_ids[i].len && memcmp(id.data, r->source->processing_ids[i].data, id.len) == 0)
+			return false;
+	return r->source->nprocessing_ids > 0;
+}
+
+/* Makes of a message what the rules say. */
+void
+understand(Received *r, const Mapping *mapping, Hl7Arena *arena)
+{
+	Reading		reading = {r, arena, mapping, NULL, NULL, false};
+
+	if (r->status == MESSAGE_REJECTED || r->part == HL7_ENVELOPE)
+		return;
+	(void) rules_current();
+	if (is_left_alone(r))
+		note_problem(r, MESSAGE_UNMAPPED, "processing_id", "hl7v2_source does not take messages of the processing id in MSH-11");
+	else if (!hl7_apply(&reading.mapping->rules, &r->message, &r->source->choice, arena, apply, &reading))
+		note_problem(r, MESSAGE_UNMAPPED, NULL, "no rule of hl7v2_mapping is for messages of this type");
+	find_identifiers(&reading);
+}
