@@ -33,7 +33,7 @@ CREATE ROLE regress_nobody;
 
 -- The views, and the functions that ask one about a moment, with what one sees of them.
 CREATE TABLE pg_temp.report AS
-SELECT relname::text AS report, relname::text AS source FROM pg_class WHERE relnamespace = 'workflow_track'::regnamespace AND relkind = 'v' AND relname <> 'health'
+SELECT relname::text AS report, relname::text AS source FROM pg_class WHERE relnamespace = 'workflow_track'::regnamespace AND relkind = 'v' AND relname NOT IN ('health', 'inbox')
 UNION ALL SELECT proname, format('%s(now())', proname) FROM pg_proc WHERE pronamespace = 'workflow_track'::regnamespace AND proname LIKE '%\_at' AND proretset;
 GRANT SELECT ON pg_temp.report TO PUBLIC;
 CREATE FUNCTION pg_temp.seen(OUT report text, OUT facilities text) RETURNS SETOF record LANGUAGE plpgsql AS $$

@@ -36,8 +36,8 @@ COMMENT ON FUNCTION workflow_track.setup_roles() IS 'part of setup(): roles, and
 CREATE FUNCTION workflow_track.triggers_are_enabled() RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT NOT EXISTS (
-		SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-		WHERE p.pronamespace = 'workflow_track'::regnamespace AND p.proname <> 'event_unchangeable'
+		SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_class c ON c.oid = t.tgrelid
+		WHERE p.pronamespace = 'workflow_track'::regnamespace AND p.proname <> 'event_unchangeable' AND c.relkind <> 'v'
 			AND t.tgenabled NOT IN ('A', 'R'))
 $$;
 COMMENT ON FUNCTION workflow_track.triggers_are_enabled() IS
@@ -95,7 +95,9 @@ BEGIN
 	END IF;
 	PERFORM workflow_track.ensure_partitions(first_month, now());
 	PERFORM workflow_track.drop_months(date_trunc('month', first_month, 'UTC'));
-	TRUNCATE workflow_track.event_kind, workflow_track.workflow, workflow_track.facility_access,
+	PERFORM workflow_track.make_message_month(m)
+		FROM generate_series(date_trunc('month', first_month, 'UTC'), now(), interval '1 month') m;
+	TRUNCATE workflow_track.event_kind, workflow_track.workflow, workflow_track.facility_access, workflow_track.hl7v2_mapping,
 		workflow_track.detection_state, workflow_track.installation CASCADE;
 END
 $$;

@@ -81,10 +81,13 @@ static Statement renew_key = {
 	2, {UUIDOID, INT8OID}
 };
 
-#define EVENT_COLUMNS(e) \
+#define COLUMNS_WITH(e, code) \
 	e "occurred_at, " e "source_sequence, " e "time_precision, " e "planned_at, " e "facility, " e "patient_id, " \
-	e "encounter_id, " e "subject, " e "item, " e "kind, " e "code, " e "value, " e "severity, " e "actor, " \
+	e "encounter_id, " e "subject, " e "item, " e "kind, " code ", " e "value, " e "severity, " e "actor, " \
 	e "actor_role, " e "recipient, " e "recipient_role, " e "source_system, " e "entry_method, " e "message_id, " e "detail"
+#define EVENT_COLUMNS(e) COLUMNS_WITH(e, e "code")
+/* equality of codes is an operator of ours, which a row comparison would look for in pg_catalog */
+#define EVENT_ROW(e) "ROW(" COLUMNS_WITH(e, e "code::pg_catalog.text") ")"
 
 static Statement insert_events = {
 	"INSERT INTO workflow_track.event (" EVENT_COLUMNS("") ") "
@@ -99,7 +102,7 @@ static Statement insert_new_events = {
 	"SELECT FROM workflow_track.event o LEFT JOIN workflow_track.retraction r ON r.event_id OPERATOR(pg_catalog.=) o.event_id "
 	"WHERE o.patient_id OPERATOR(pg_catalog.=) n.patient_id AND o.message_id OPERATOR(pg_catalog.=) $1 "
 	"AND (r.retracted_reason IS NULL OR r.retracted_reason OPERATOR(pg_catalog.<>) 'message read anew') "
-	"AND ROW(" EVENT_COLUMNS("o.") ") IS NOT DISTINCT FROM ROW(" EVENT_COLUMNS("n.") "))",
+	"AND " EVENT_ROW("o.") " IS NOT DISTINCT FROM " EVENT_ROW("n.") ")",
 	1, {INT8OID}
 };
 
@@ -109,7 +112,7 @@ static Statement retract_old_events = {
 	"WHERE o.patient_id OPERATOR(pg_catalog.=) ANY ($2) AND o.message_id OPERATOR(pg_catalog.=) $1 "
 	"AND NOT EXISTS (SELECT FROM workflow_track.retraction r WHERE r.event_id OPERATOR(pg_catalog.=) o.event_id) "
 	"AND NOT EXISTS (SELECT FROM workflow_track.message_events() n "
-	"WHERE ROW(" EVENT_COLUMNS("o.") ") IS NOT DISTINCT FROM ROW(" EVENT_COLUMNS("n.") "))",
+	"WHERE " EVENT_ROW("o.") " IS NOT DISTINCT FROM " EVENT_ROW("n.") ")",
 	2, {INT8OID, TEXTARRAYOID}
 };
 

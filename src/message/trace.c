@@ -40,8 +40,8 @@ message_key_hash(PG_FUNCTION_ARGS)
 static const char trace_query[] =
 "WITH RECURSIVE named AS ("
 "SELECT DISTINCT m.patient_id FROM workflow_track.message m "
-"WHERE m.identifiers OPERATOR(pg_catalog.@>) ARRAY[$1] AND m.patient_id IS NOT NULL AND m.patient_id OPERATOR(pg_catalog.<>) $1), "
-"numbers AS (SELECT $1 AS number UNION "
+"WHERE m.identifiers OPERATOR(pg_catalog.@>) ARRAY[$1 COLLATE \"C\"] AND m.patient_id IS NOT NULL AND m.patient_id OPERATOR(pg_catalog.<>) $1), "
+"numbers AS (SELECT $1 COLLATE \"C\" AS number UNION "
 "SELECT CASE WHEN a.alias OPERATOR(pg_catalog.=) n.number THEN a.subject ELSE a.alias END "
 "FROM numbers n, named p JOIN workflow_track.subject_alias a ON a.patient_id OPERATOR(pg_catalog.=) p.patient_id "
 "WHERE a.alias OPERATOR(pg_catalog.=) n.number OR a.subject OPERATOR(pg_catalog.=) n.number), "
@@ -129,6 +129,8 @@ is_unmatched_result(PG_FUNCTION_ARGS)
 	Patient    *p = loader_known(loader, str_of_datum(PG_GETARG_DATUM(0)));
 	bool		unmatched = false;
 
+	if (p != NULL && p->is_test && !show_test_patients)
+		p = NULL;
 	for (int i = 0; p != NULL && !unmatched && i < p->nevents; i++)
 	{
 		const Event *e = &p->events[i];

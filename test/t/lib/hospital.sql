@@ -114,5 +114,20 @@ SELECT workflow_track.retract_event(event_id, 'merged by mistake') FROM workflow
 SELECT workflow_track.retract_event(event_id, 'entered in error') FROM workflow_track.event
 	WHERE kind IN ('order.placed', 'result.acknowledged', 'data.entered') AND event_id % 23 = 0;
 
+-- Messages: one that comes twice, an admission that is called off before it comes, numbers that are one, what cannot be read, an answer.
+INSERT INTO workflow_track.hl7v2_source (source_system, facility, timezone) VALUES ('LIS', 'north', 'Europe/Berlin');
+INSERT INTO workflow_track.hl7v2_mapping (name, message, segment, kind, subject) VALUES ('site''s own', '{ZZZ^*}', 'ZZZ', '''round.completed''', 'ZZZ-1');
+INSERT INTO workflow_track.inbox (body)
+	SELECT replace(replace(line, 'TIME', to_char(date_trunc('month', now(), 'UTC') - interval '70 days', 'YYYYMMDDHH24MISS')), '/', E'\r')
+	FROM unnest(ARRAY[
+		'MSH|^~\&|PMS|north|||TIME||ADT^A11|1|P|2.5/EVN|A11|TIME/PID|1||m1/PV1|1|I|||||||||||||||||mv1',
+		'MSH|^~\&|PMS|north|||TIME||ADT^A01|2|P|2.5/EVN|A01|TIME/PID|1||m1/PV1|1|I|||||||||||||||||mv1',
+		'MSH|^~\&|PMS|north|||TIME||ADT^A01|2|P|2.5/EVN|A01|TIME/PID|1||m1/PV1|1|I|||||||||||||||||mv1',
+		'MSH|^~\&|EHR|north|||TIME||ORM^O01|3|P|2.5/PID|1||m2/PV1|1|I|||||||||||||||||mv2/ORC|NW|mo1|||||||TIME/OBR|1|mo1||2345-7^Glucose^LN',
+		'MSH|^~\&|LIS|north|||TIME||ORU^R01|4|P|2.5/PID|1||m2/PV1|1|I|||||||||||||||||mv2/ORC|RE|mo1|mf1/OBR|1|mo1|mf1|2345-7^Glucose^LN||||||||||||dr1||||||TIME|||F/OBX|1|NM|2345-7^Glucose^LN||300|||HH|||F',
+		'MSH|^~\&|PMS|north|LIS|north|TIME||ACK|5|P|2.5/MSA|AE|4',
+		'MSH|^~\&|PMS|north|||TIME||ZZZ^Z01|6|P|2.5/PID|1||m2/PV1|1|I|||||||||||||||||mv2/ZZZ|round1',
+		'no message']) line;
+
 -- A change of staff that waits for catch_up().
 UPDATE workflow_track.staff SET role = 'nurse' WHERE actor = 'dr6';
