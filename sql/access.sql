@@ -16,6 +16,9 @@ FROM (VALUES ('NORTH', 'north '), ('SOUTH', 'SECRET '), ('TEST', 'test ')) AS f(
 	(VALUES (1, 'order.placed', 'dr.a', 'EHR'), (2, 'handoff.offered', 'dr.a', 'EHR'), (3, 'handoff.accepted', 'dr.b', 'EHR'), (4, 'result.final', 'lab', 'LIS'),
 	(5, 'data.entered', 'dr.a', 'EHR'), (6, 'data.entered', 'n.s', 'PMS'), (7, 'result.corrected', 'lab', 'LIS')) AS k(n, kind, actor, system);
 SELECT maintain();
+INSERT INTO inbox (body)
+SELECT format(E'MSH|^~\\&|%1$sEHR|%2$s|||20240110||MFN^M02|%1$sid|P|2.5\rPID|1||%1$spatient\rPV1|1|I|A^B^C^%2$s|||||||||||||||%1$svisit', f.text, f.facility)
+FROM (VALUES ('NORTH', 'north '), ('SOUTH', 'SECRET '), ('TEST', 'test ')) AS f(facility, text);
 SELECT record_event('result.viewed', 'north patient', 'EHR', '2024-01-10 12:00', facility => 'NORTH', encounter_id => 'north visit') > 0 AS recorded,
 	record_event('result.viewed', 'SECRET patient', 'SECRET EHR', '2024-01-10 12:00', facility => 'SOUTH', encounter_id => 'SECRET visit') > 0 AS recorded;
 

@@ -56,10 +56,10 @@ BEGIN
 				AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())) w
 		UNION ALL
 		SELECT 'messages not understood in the last 24 hours', n::text, CASE WHEN n > 0 THEN 'warning' ELSE 'ok' END,
-			'rejected, incomplete or unmapped: view message_exception shows them; once the cause is mended, reprocess() them'
+			'rejected or incomplete: view message_exception shows them; once the cause is mended, reprocess() them'
 		FROM (SELECT count(*) AS n FROM workflow_track.message m
 			WHERE m.received_at > now() - interval '24 hours' AND (m.status <> 'processed' OR m.problem IS NOT NULL)
-				AND m.status IN ('rejected', 'incomplete', 'unmapped')) x
+				AND m.status IN ('rejected', 'incomplete')) x
 		UNION ALL
 		SELECT 'silent senders', n::text, CASE WHEN n > 0 THEN 'warning' ELSE 'ok' END,
 			'systems that recorded events in the last 7 days and none in the last 24 hours: ' || coalesce(names, 'none')
