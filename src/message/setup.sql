@@ -54,13 +54,14 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $setup$
 BEGIN
 	CREATE TABLE IF NOT EXISTS workflow_track.message_key (
 		content_hash uuid PRIMARY KEY,
+		body_hash uuid NOT NULL,
 		id_hash uuid UNIQUE,
 		message_id bigint NOT NULL,
 		received_at timestamptz NOT NULL
 	);
 	COMMENT ON TABLE workflow_track.message_key IS 'what tells a message that comes again: its content, and its sender and control id';
 	PERFORM workflow_track.comment_columns('message_key',
-		'content_hash', 'of the message without MSH-7, MSH-10 and MSH-13', 'id_hash', 'of its sender and control id; null where another had them before',
+		'content_hash', 'of the message without MSH-7, MSH-10 and MSH-13; of one that repeats another, its body_hash', 'body_hash', 'of all of the message', 'id_hash', 'of its sender and control id; null where another had them before',
 		'message_id', 'the first message that had them', 'received_at', 'when it came');
 
 	CREATE TABLE IF NOT EXISTS workflow_track.message_answer (

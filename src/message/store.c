@@ -62,23 +62,23 @@ typedef struct Statement
 } Statement;
 
 static Statement insert_keys = {
-	"INSERT INTO workflow_track.message_key (content_hash, id_hash, message_id, received_at) "
-	"SELECT u.c, u.i, u.m, pg_catalog.now() FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) u (c, i, m) "
-	"ON CONFLICT DO NOTHING RETURNING message_id",
-	3, {UUIDARRAYOID, UUIDARRAYOID, INT8ARRAYOID}
+	"INSERT INTO workflow_track.message_key (content_hash, body_hash, id_hash, message_id, received_at) "
+	"SELECT u.c, u.b, u.i, u.m, pg_catalog.now() FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
+	"pg_catalog.unnest($3), pg_catalog.unnest($4)) u (c, b, i, m) ON CONFLICT DO NOTHING RETURNING message_id",
+	4, {UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, INT8ARRAYOID}
 };
 
 static Statement find_key = {
-	"SELECT k.message_id, k.received_at, m.body_hash, m.status FROM workflow_track.message_key k "
+	"SELECT k.message_id, k.received_at, k.body_hash, m.status FROM workflow_track.message_key k "
 	"LEFT JOIN workflow_track.message m ON m.message_id OPERATOR(pg_catalog.=) k.message_id "
 	"AND m.received_at OPERATOR(pg_catalog.=) k.received_at WHERE k.content_hash OPERATOR(pg_catalog.=) $1",
 	1, {UUIDOID}
 };
 
 static Statement renew_key = {
-	"UPDATE workflow_track.message_key SET message_id = $2, received_at = pg_catalog.now() "
+	"UPDATE workflow_track.message_key SET body_hash = $2, message_id = $3, received_at = pg_catalog.now() "
 	"WHERE content_hash OPERATOR(pg_catalog.=) $1",
-	2, {UUIDOID, INT8OID}
+	3, {UUIDOID, UUIDOID, INT8OID}
 };
 
 #define COLUMNS_WITH(e, code) \
@@ -185,14 +185,30 @@ run(Statement *statement, Datum *values, const char *nulls)
 
 /* --- keys ------------------------------------------------------------------ */
 
+/* What has a key. */
+typedef struct KeyHolder
+{
+	int64		message_id;
+	TimestampTz received_at;
+	bool		same_body;
+	MessageStatus status;
+} KeyHolder;
+
+static int
+compare_hashes(const pg_uuid_t *a, const pg_uuid_t *b, const Received *one, const Received *other)
+{
+	int			cmp = memcmp(a->data, b->data, UUID_LEN);
+
+	return cmp != 0 ? cmp : one->message_id < other->message_id ? -1 : one->message_id > other->message_id;
+}
+
 static int
 compare_content(const ListCell *a, const ListCell *b)
 {
 	const Received *one = lfirst(a);
 	const Received *other = lfirst(b);
-	int			cmp = memcmp(one->content_hash.data, other->content_hash.data, UUID_LEN);
 
-	return cmp != 0 ? cmp : one->message_id < other->message_id ? -1 : 1;
+	return compare_hashes(&one->content_hash, &other->content_hash, one, other);
 }
 
 static int
@@ -200,9 +216,17 @@ compare_id(const ListCell *a, const ListCell *b)
 {
 	const Received *one = lfirst(a);
 	const Received *other = lfirst(b);
-	int			cmp = memcmp(one->id_hash.data, other->id_hash.data, UUID_LEN);
 
-	return cmp != 0 ? cmp : one->message_id < other->message_id ? -1 : 1;
+	return compare_hashes(&one->id_hash, &other->id_hash, one, other);
+}
+
+static int
+compare_arrival(const ListCell *a, const ListCell *b)
+{
+	const Received *one = lfirst(a);
+	const Received *other = lfirst(b);
+
+	return one->message_id < other->message_id ? -1 : one->message_id > other->message_id;
 }
 
 static bool
@@ -213,15 +237,16 @@ same_uuid(const pg_uuid_t *a, const pg_uuid_t *b)
 
 /* Makes a message one that came before: nothing comes of it again. */
 static void
-came_before(Received *r, bool resent, int64 original, MessageStatus original_status)
+came_before(Received *r, bool resent, int64 same, const KeyHolder *original)
 {
 	r->status = MESSAGE_PROCESSED;
 	r->problems = NIL;
 	r->explanation = NULL;
 	note_problem(r, resent ? MESSAGE_RESENT : MESSAGE_REPEATED, NULL,
 				 resent ? "the same as message " INT64_FORMAT
-				 : "the same as message " INT64_FORMAT " but for MSH-7, MSH-10 and MSH-13", original);
-	r->answer_as = original_status;
+				 : "the same as message " INT64_FORMAT " but for MSH-7, MSH-10 and MSH-13", same);
+	r->original = original->message_id;
+	r->answer_as = original->status;
 	r->events = NIL;
 	r->cancellations = NIL;
 	r->answers = NIL;
@@ -232,47 +257,30 @@ static void
 note_reuse(Received *r)
 {
 	note_problem(r, MESSAGE_PROCESSED, "id_reuse", "its sender used the control id for another content before");
+	r->has_id = false;
 }
 
-/* Of messages that came together: finds those that are the same, and those that share an id. */
-static List *
-compare_together(List *messages)
+/* Of messages that came together, finds those with the id of one before them and another content. */
+static void
+compare_ids(List *messages)
 {
-	List	   *distinct = NIL;
 	List	   *with_id = NIL;
 	Received   *before = NULL;
 	ListCell   *lc;
 
-	list_sort(messages, compare_content);
 	foreach(lc, messages)
-	{
-		Received   *r = lfirst(lc);
-
-		if (before != NULL && same_uuid(&before->content_hash, &r->content_hash))
-		{
-			came_before(r, same_uuid(&before->body_hash, &r->body_hash), before->message_id, before->answer_as);
-			continue;
-		}
-		before = r;
-		distinct = lappend(distinct, r);
-		if (r->has_id)
-			with_id = lappend(with_id, r);
-	}
+		if (((Received *) lfirst(lc))->has_id)
+			with_id = lappend(with_id, lfirst(lc));
 	list_sort(with_id, compare_id);
-	before = NULL;
 	foreach(lc, with_id)
 	{
 		Received   *r = lfirst(lc);
 
-		if (before != NULL && same_uuid(&before->id_hash, &r->id_hash))
-		{
-			note_reuse(r);
-			r->has_id = false;
-		}
-		else
+		if (before == NULL || !same_uuid(&before->id_hash, &r->id_hash))
 			before = r;
+		else if (!same_uuid(&before->content_hash, &r->content_hash))
+			note_reuse(r);
 	}
-	return distinct;
 }
 
 static int
@@ -284,17 +292,21 @@ compare_int64(const void *a, const void *b)
 	return one < other ? -1 : one > other;
 }
 
-/* Writes the keys of messages, in one order; returns those whose keys are taken. */
+/*
+ * Writes the keys of messages, in one order, and returns those whose keys are
+ * taken, in the order that they came in.  Exact ones are of all of a message.
+ */
 static List *
-write_keys(List *messages)
+write_keys(List *messages, bool exact)
 {
 	int			n = list_length(messages);
 	Datum	   *contents = palloc(sizeof(Datum) * n);
+	Datum	   *bodies = palloc(sizeof(Datum) * n);
 	Datum	   *ids = palloc(sizeof(Datum) * n);
 	bool	   *no_id = palloc(sizeof(bool) * n);
 	Datum	   *numbers = palloc(sizeof(Datum) * n);
 	int			lower = 1;
-	Datum		values[3];
+	Datum		values[4];
 	int64	   *written;
 	int			nwritten;
 	List	   *taken = NIL;
@@ -303,18 +315,21 @@ write_keys(List *messages)
 
 	if (n == 0)
 		return NIL;
+	list_sort(messages, compare_content);
 	foreach(lc, messages)
 	{
 		Received   *r = lfirst(lc);
 
-		contents[i] = UUIDPGetDatum(&r->content_hash);
+		contents[i] = UUIDPGetDatum(exact ? &r->body_hash : &r->content_hash);
+		bodies[i] = UUIDPGetDatum(&r->body_hash);
 		ids[i] = UUIDPGetDatum(&r->id_hash);
 		no_id[i] = !r->has_id;
 		numbers[i++] = Int64GetDatum(r->message_id);
 	}
 	values[0] = PointerGetDatum(construct_array(contents, n, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
-	values[1] = PointerGetDatum(construct_md_array(ids, no_id, 1, &n, &lower, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
-	values[2] = PointerGetDatum(construct_array(numbers, n, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[1] = PointerGetDatum(construct_array(bodies, n, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+	values[2] = PointerGetDatum(construct_md_array(ids, no_id, 1, &n, &lower, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+	values[3] = PointerGetDatum(construct_array(numbers, n, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	run(&insert_keys, values, NULL);
 	nwritten = (int) SPI_processed;
 	if (nwritten == n)
@@ -334,6 +349,7 @@ write_keys(List *messages)
 		if (bsearch(&r->message_id, written, nwritten, sizeof(int64), compare_int64) == NULL)
 			taken = lappend(taken, r);
 	}
+	list_sort(taken, compare_arrival);
 	return taken;
 }
 
@@ -348,56 +364,91 @@ status_of(const char *name)
 	return MESSAGE_REJECTED;	/* keep the compiler quiet */
 }
 
-/*
- * Tells a message whose key is taken from the one that has it; false if none
- * has its content, so that it is the id that is.  Adds to *unsettled the
- * original of which nothing came yet.
- */
+/* Whether something came again is known only when it comes. */
 static bool
-compare_with_stored(Received *r, List **unsettled)
+is_final(MessageStatus status)
 {
-	Datum		values[2] = {UUIDPGetDatum(&r->content_hash), Int64GetDatum(r->message_id)};
+	return status == MESSAGE_RESENT || status == MESSAGE_REPEATED;
+}
+
+/* What became of a message that is being stored, too. */
+static MessageStatus
+status_among(List *messages, int64 message_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, messages)
+		if (((Received *) lfirst(lc))->message_id == message_id)
+			return ((Received *) lfirst(lc))->answer_as;
+	return MESSAGE_PROCESSED;	/* its month was dropped */
+}
+
+/* Finds what has a key; false if nothing has. */
+static bool
+find_holder(const Received *r, const pg_uuid_t *key, List *messages, KeyHolder *holder)
+{
+	Datum		value = UUIDPGetDatum(key);
 	HeapTuple	row;
 	TupleDesc	desc;
+	char	   *status;
 	bool		isnull;
-	bool		no_hash;
-	int64		original;
-	TimestampTz received_at;
-	Datum		hash;
-	MessageStatus status = MESSAGE_PROCESSED;
 
-	run(&find_key, values, NULL);
+	run(&find_key, &value, NULL);
 	if (SPI_processed == 0)
 		return false;
 	row = SPI_tuptable->vals[0];
 	desc = SPI_tuptable->tupdesc;
-	original = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
-	received_at = DatumGetTimestampTz(SPI_getbinval(row, desc, 2, &isnull));
-	hash = SPI_getbinval(row, desc, 3, &no_hash);
-	if (!no_hash)
-		status = status_of(SPI_getvalue(row, desc, 4));
-	if (!no_hash && same_uuid(DatumGetUUIDP(hash), &r->body_hash))
-		came_before(r, true, original, status);
-	else if (received_at > GetCurrentTransactionStartTimestamp() - REPEATED_WITHIN)
-		came_before(r, false, original, status);
+	holder->message_id = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
+	holder->received_at = DatumGetTimestampTz(SPI_getbinval(row, desc, 2, &isnull));
+	holder->same_body = same_uuid(DatumGetUUIDP(SPI_getbinval(row, desc, 3, &isnull)), &r->body_hash);
+	status = SPI_getvalue(row, desc, 4);
+	holder->status = status != NULL ? status_of(status) : status_among(messages, holder->message_id);
+	return true;
+}
+
+/*
+ * Tells a message whose key is taken from the one that has it; false if none
+ * has its content, so that it is the id that is.
+ */
+static bool
+compare_with_holder(Received *r, List *messages)
+{
+	KeyHolder	holder;
+	KeyHolder	exact;
+
+	if (!find_holder(r, &r->content_hash, messages, &holder))
+		return false;
+	if (holder.same_body)
+		came_before(r, true, holder.message_id, &holder);
+	else if (find_holder(r, &r->body_hash, messages, &exact))
+		came_before(r, true, exact.message_id, &holder);
+	else if (holder.received_at > GetCurrentTransactionStartTimestamp() - REPEATED_WITHIN)
+	{
+		/* kept by all that it is, so that this very message is known when it comes again */
+		if (write_keys(list_make1(r), true) != NIL)
+		{
+			r->has_id = false;
+			(void) write_keys(list_make1(r), true);
+		}
+		came_before(r, false, holder.message_id, &holder);
+	}
 	else
 	{
+		Datum		values[3] = {UUIDPGetDatum(&r->content_hash), UUIDPGetDatum(&r->body_hash), Int64GetDatum(r->message_id)};
+
 		run(&renew_key, values, NULL);
-		return true;
 	}
-	if (status >= MESSAGE_UNMAPPED)
-		*unsettled = lappend(*unsettled, r);
 	return true;
 }
 
 /* Tells messages from what came before, and writes the keys of those that are new. */
-static List *
+static void
 tell_apart(List *messages)
 {
-	List	   *unsettled = NIL;
-	List	   *rest = compare_together(messages);
+	List	   *rest = list_copy(messages);
 
-	while ((rest = write_keys(rest)) != NIL)
+	compare_ids(messages);
+	while ((rest = write_keys(rest, false)) != NIL)
 	{
 		List	   *again = NIL;
 		ListCell   *lc;
@@ -406,16 +457,14 @@ tell_apart(List *messages)
 		{
 			Received   *r = lfirst(lc);
 
-			if (compare_with_stored(r, &unsettled))
+			if (compare_with_holder(r, messages))
 				continue;
 			if (r->has_id)
 				note_reuse(r);
-			r->has_id = false;
 			again = lappend(again, r);
 		}
 		rest = again;
 	}
-	return unsettled;
 }
 
 /* --- rows of message ------------------------------------------------------- */
@@ -831,7 +880,7 @@ store_messages(List *parts, Hl7Arena *arena)
 {
 	List	   *messages = only_messages(parts);
 	MemoryContext context = CurrentMemoryContext;
-	List	   *unsettled;
+	List	   *unsettled = NIL;
 	Caller		caller;
 	ListCell   *lc;
 
@@ -840,7 +889,14 @@ store_messages(List *parts, Hl7Arena *arena)
 	read_messages(parts, arena);
 	connect_spi();
 	MemoryContextSwitchTo(context);
-	unsettled = tell_apart(messages);
+	tell_apart(messages);
+	foreach(lc, messages)
+	{
+		Received   *r = lfirst(lc);
+
+		if (is_final(r->status) && r->answer_as >= MESSAGE_UNMAPPED)
+			unsettled = lappend(unsettled, r);
+	}
 	write_events(parts);
 	write_rows(parts);
 	foreach(lc, messages)
@@ -854,21 +910,13 @@ store_messages(List *parts, Hl7Arena *arena)
 	foreach(lc, unsettled)
 	{
 		Received   *r = lfirst(lc);
-		int64		original = strtoll(r->explanation->data + strlen("the same as message "), NULL, 10);
 
-		(void) store_again(original, arena, &r->answer_as);
+		(void) store_again(r->original, arena, &r->answer_as);
 	}
 	owner_end(&caller);
 }
 
 /* --- once more ------------------------------------------------------------- */
-
-/* Whether something came again is known only when it comes. */
-static bool
-is_final(MessageStatus status)
-{
-	return status == MESSAGE_RESENT || status == MESSAGE_REPEATED;
-}
 
 /* A message as it is stored; false if there is none. */
 static bool
@@ -999,7 +1047,7 @@ store_again(int64 message_id, Hl7Arena *arena, MessageStatus *status)
 		read_messages(list_make1(r), arena);
 		/* its content is known only now */
 		if (was_rejected && r->status != MESSAGE_REJECTED)
-			(void) tell_apart(list_make1(r));
+			tell_apart(list_make1(r));
 		replace_effects(r, received_at, identifiers);
 		rewrite_row(r, received_at);
 		*status = r->status;
