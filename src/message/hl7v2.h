@@ -111,6 +111,9 @@ extern Hl7Slice hl7_field(const Hl7Message *message, int segment, int field);
 extern int	hl7_repetitions(const Hl7Message *message, Hl7Slice field);
 extern Hl7Slice hl7_repetition(const Hl7Message *message, Hl7Slice field, int n);
 
+/* The repetitions of a field, one a call; *at begins at 0. */
+extern bool hl7_next_repetition(const Hl7Message *message, Hl7Slice field, int *at, Hl7Slice *repetition);
+
 /* A component of a repetition, and a subcomponent of that, from 1. */
 extern Hl7Slice hl7_component(const Hl7Message *message, Hl7Slice repetition, int n);
 extern Hl7Slice hl7_subcomponent(const Hl7Message *message, Hl7Slice component, int n);
@@ -169,11 +172,11 @@ extern Hl7Slice hl7_path_leaf(const Hl7Message *message, const Hl7Path *path, Hl
 extern bool hl7_is_leaf(const Hl7Message *message, const Hl7Path *path, Hl7Slice value);
 
 /*
- * Every match of a path, one a call: begin with *segment = -1 and *repetition = 0.
+ * Every match of a path, one a call: begin with *segment = -1 and *at = 0.
  * An omitted [n] or [r] means all.  Empty matches are passed over.
  */
 extern bool hl7_next_match(const Hl7Message *message, const Hl7Path *path,
-						   int *segment, int *repetition, Hl7Slice *value);
+						   int *segment, int *at, Hl7Slice *value);
 
 /* The first match, where an omitted [n] or [r] means 1; as sent. */
 extern Hl7Slice hl7_first_match(const Hl7Message *message, const Hl7Path *path);

@@ -62,9 +62,10 @@ put_escaped(Writer *w, Hl7Slice s)
 	{
 		char		c = s.data[i];
 		char		letter = c == m->field ? 'F' : c == m->component ? 'S' : c == m->repetition ? 'R' :
-			c == m->escape ? 'E' : c == m->subcomponent ? 'T' : 0;
+			c == m->escape ? 'E' : c == m->subcomponent ? 'T' : c == m->truncation ? 'P' : 0;
 
-		if (c == '\r' || c == '\n' || c == '\0')
+		/* what ends segments and frames, and the like */
+		if ((unsigned char) c < ' ')
 			put_char(w, ' ');
 		else if (letter == 0)
 			put_char(w, c);
@@ -130,8 +131,11 @@ put_error(Writer *w, const Hl7Ack *ack, int version)
 		put_char(w, m->component);
 		put_char(w, m->component);
 		put(w, code);
-		put_char(w, m->subcomponent);
-		put(w, name);
+		if (m->subcomponent != 0)
+		{
+			put_char(w, m->subcomponent);
+			put(w, name);
+		}
 	}
 	else
 	{

@@ -17,12 +17,13 @@
  */
 typedef struct Walk
 {
-	const Hl7Scope *scope;
+	Hl7Scope   *scope;
 	uint32_t	name;
 	bool		every;			/* of shared segments too */
 	bool		in_group;
 	bool		backward;
 	int			at;				/* the next one to look at */
+	int			after;			/* where to go on when there is none before */
 	int			skip;			/* so many before the one that is asked for by number */
 	bool		single;
 	bool		done;
@@ -45,8 +46,36 @@ is_shared(const Hl7Scope *scope, int segment)
 		(segment >= scope->patient_start && segment < scope->patient_end);
 }
 
+/* Where the segments of a name next to the driver are: goes on from where they were for the driver before. */
+static Hl7Nearest
+find_nearest(Hl7Scope *scope, uint32_t name)
+{
+	const Hl7Message *message = scope->message;
+	Hl7Nearest	found = {name, -1, 0};
+	int			i = 0;
+
+	while (i < scope->nnearest && scope->nearest[i].name != name)
+		i++;
+	if (i < scope->nnearest)
+		found = scope->nearest[i];
+	while (found.after < message->nsegments &&
+		   (found.after < scope->driver || message->segments[found.after].name != name))
+	{
+		if (message->segments[found.after].name == name)
+			found.before = found.after;
+		found.after++;
+	}
+	if (i < HL7_NEAREST)
+	{
+		scope->nearest[i] = found;
+		if (i == scope->nnearest)
+			scope->nnearest++;
+	}
+	return found;
+}
+
 static void
-walk_begin(Walk *walk, const Hl7Scope *scope, uint32_t name, int occurrence, bool every)
+walk_begin(Walk *walk, Hl7Scope *scope, uint32_t name, int occurrence, bool every)
 {
 	const Hl7Message *message = scope->message;
 
@@ -68,7 +97,10 @@ walk_begin(Walk *walk, const Hl7Scope *scope, uint32_t name, int occurrence, boo
 	}
 	else if (!every && occurrence == 0 && scope->driver >= 0)
 	{
-		walk->at = scope->driver - 1;
+		Hl7Nearest	found = find_nearest(scope, name);
+
+		walk->at = found.before;
+		walk->after = found.after;
 		walk->backward = true;
 	}
 }
@@ -88,7 +120,7 @@ walk_next(Walk *walk)
 		if (walk->backward && at < 0)
 		{
 			walk->backward = false;
-			walk->at = scope->driver + 1;
+			walk->at = walk->after;
 			continue;
 		}
 		if (!walk->backward && at >= end)
@@ -167,35 +199,32 @@ is_listed(const ValueList *values, Hl7Slice value)
 	return false;
 }
 
-/* The repetitions of a field, one a call; *n begins at 0. */
+/* The repetitions of a field that a path means, one a call; *at begins at 0. */
 static bool
-next_repetition(const Hl7Message *message, const Hl7Path *path, Hl7Slice field, int *n, Hl7Slice *repetition)
+next_repetition(const Hl7Message *message, const Hl7Path *path, Hl7Slice field, int *at, Hl7Slice *repetition)
 {
-	if (path->repetition > 0)
-	{
-		if ((*n)++ > 0)
-			return false;
-		*repetition = hl7_repetition(message, field, path->repetition);
-	}
-	else
-		*repetition = hl7_repetition(message, field, ++(*n));
+	if (path->repetition == 0)
+		return hl7_next_repetition(message, field, at, repetition);
+	if ((*at)++ > 0)
+		return false;
+	*repetition = hl7_repetition(message, field, path->repetition);
 	return repetition->data != NULL;
 }
 
 /* Does a test hold in a segment, or in one repetition of its field? */
 static bool
-where_holds(const Test *test, const Hl7Scope *scope, Hl7Arena *arena, int segment, const Hl7Slice *repetition)
+where_holds(const Test *test, Hl7Scope *scope, Hl7Arena *arena, int segment, const Hl7Slice *repetition)
 {
 	const Hl7Message *message = scope->message;
 	Hl7Slice	field = hl7_field(message, segment, test->path.field);
 	Hl7Slice	part;
-	int			n = 0;
+	int			at = 0;
 	bool		found = false;
 
 	if (repetition != NULL)
 		found = is_listed(&test->values, comparable(message, arena, &test->path, *repetition));
 	else
-		while (!found && next_repetition(message, &test->path, field, &n, &part))
+		while (!found && next_repetition(message, &test->path, field, &at, &part))
 			found = is_listed(&test->values, comparable(message, arena, &test->path, part));
 	return found == (test->kind == TEST_EQUAL);
 }
@@ -228,7 +257,7 @@ as_date(Hl7Arena *arena, Hl7Slice s)
 
 /* Is it the repetition of an identifier that the sender's settings name? */
 static bool
-is_chosen(const Hl7Scope *scope, Hl7Arena *arena, Hl7Slice repetition)
+is_chosen(Hl7Scope *scope, Hl7Arena *arena, Hl7Slice repetition)
 {
 	const Hl7Message *message = scope->message;
 	const Hl7IdChoice *choice = scope->choice;
@@ -245,7 +274,7 @@ is_chosen(const Hl7Scope *scope, Hl7Arena *arena, Hl7Slice repetition)
 
 /* The value of a repetition; false if there is none. */
 static bool
-value_of(const Alternative *a, const Hl7Scope *scope, Hl7Arena *arena, Hl7Slice repetition, Hl7Value *value)
+value_of(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena, Hl7Slice repetition, Hl7Value *value)
 {
 	const Hl7Message *message = scope->message;
 	Hl7Slice	s;
@@ -282,7 +311,7 @@ value_of(const Alternative *a, const Hl7Scope *scope, Hl7Arena *arena, Hl7Slice 
 
 /* Gathers the matches of a path: the first alone, or all. */
 static void
-gather_matches(const Alternative *a, const Hl7Scope *scope, Hl7Arena *arena, Hl7Values *values)
+gather_matches(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena, Hl7Values *values)
 {
 	bool		every = a->quantifier != TAKE_FIRST;
 	bool		of_repetition = a->has_where && a->where.path.field == a->path.field;
@@ -294,11 +323,11 @@ gather_matches(const Alternative *a, const Hl7Scope *scope, Hl7Arena *arena, Hl7
 	{
 		Hl7Slice	field = hl7_field(scope->message, segment, a->path.field);
 		Hl7Slice	repetition;
-		int			n = 0;
+		int			at = 0;
 
 		if (a->has_where && !of_repetition && !where_holds(&a->where, scope, arena, segment, NULL))
 			continue;
-		while (next_repetition(scope->message, &a->path, field, &n, &repetition))
+		while (next_repetition(scope->message, &a->path, field, &at, &repetition))
 		{
 			Hl7Value	value;
 
@@ -368,7 +397,7 @@ translate(const Alternative *a, const Hl7Values *matches)
 }
 
 static void
-evaluate_alternative(const Alternative *a, const Hl7Scope *scope, Hl7Arena *arena, Hl7Values *values)
+evaluate_alternative(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena, Hl7Values *values)
 {
 	Hl7Values	matches = {0};
 	int			entry;
@@ -399,7 +428,7 @@ evaluate_alternative(const Alternative *a, const Hl7Scope *scope, Hl7Arena *aren
 
 /* What an expression yields; with gather all alternatives together. */
 void
-hl7_evaluate(const Hl7Expression *expression, const Hl7Scope *scope, bool gather, Hl7Arena *arena, Hl7Values *values)
+hl7_evaluate(const Hl7Expression *expression, Hl7Scope *scope, bool gather, Hl7Arena *arena, Hl7Values *values)
 {
 	memset(values, 0, sizeof(Hl7Values));
 	if (expression == NULL)
@@ -419,7 +448,7 @@ hl7_evaluate(const Hl7Expression *expression, const Hl7Scope *scope, bool gather
 
 /* Is any match of a test's path listed, or with no list is there any? */
 static bool
-any_match(const Test *test, const Hl7Scope *scope, Hl7Arena *arena, bool listed)
+any_match(const Test *test, Hl7Scope *scope, Hl7Arena *arena, bool listed)
 {
 	Walk		walk;
 	int			segment;
@@ -429,9 +458,9 @@ any_match(const Test *test, const Hl7Scope *scope, Hl7Arena *arena, bool listed)
 	{
 		Hl7Slice	field = hl7_field(scope->message, segment, test->path.field);
 		Hl7Slice	repetition;
-		int			n = 0;
+		int			at = 0;
 
-		while (next_repetition(scope->message, &test->path, field, &n, &repetition))
+		while (next_repetition(scope->message, &test->path, field, &at, &repetition))
 		{
 			Hl7Slice	value = comparable(scope->message, arena, &test->path, repetition);
 
@@ -445,7 +474,7 @@ any_match(const Test *test, const Hl7Scope *scope, Hl7Arena *arena, bool listed)
 }
 
 static bool
-is_present(const Test *test, const Hl7Scope *scope)
+is_present(const Test *test, Hl7Scope *scope)
 {
 	Walk		walk;
 
@@ -454,7 +483,7 @@ is_present(const Test *test, const Hl7Scope *scope)
 }
 
 bool
-hl7_holds(const Hl7Condition *condition, const Hl7Scope *scope, Hl7Arena *arena)
+hl7_holds(const Hl7Condition *condition, Hl7Scope *scope, Hl7Arena *arena)
 {
 	if (condition == NULL)
 		return true;

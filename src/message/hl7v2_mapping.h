@@ -45,6 +45,16 @@ typedef struct Hl7IdChoice
 	Hl7Slice	type;			/* component 5 */
 } Hl7IdChoice;
 
+/* Where a segment that others share is nearest to a driver; drivers come in order. */
+typedef struct Hl7Nearest
+{
+	uint32_t	name;
+	int			before;			/* the last one before the driver, or -1 */
+	int			after;			/* the first one that is not before it, or the number of segments */
+} Hl7Nearest;
+
+#define HL7_NEAREST 16
+
 /* What a rule is applied to: the segments that its paths are looked for in. */
 typedef struct Hl7Scope
 {
@@ -58,6 +68,8 @@ typedef struct Hl7Scope
 	int			header_end;		/* the first PID */
 	int			patient_start;	/* the segments of the patient that it is about */
 	int			patient_end;
+	int			nnearest;		/* found so far */
+	Hl7Nearest	nearest[HL7_NEAREST];
 } Hl7Scope;
 
 typedef struct Hl7Value
@@ -86,9 +98,9 @@ extern bool hl7_next_result(const Hl7Expression *expression, int *at, Hl7Slice *
 extern bool hl7_is_closed(const Hl7Expression *expression);
 
 /* What an expression yields; with gather all alternatives together. */
-extern void hl7_evaluate(const Hl7Expression *expression, const Hl7Scope *scope, bool gather,
+extern void hl7_evaluate(const Hl7Expression *expression, Hl7Scope *scope, bool gather,
 						 Hl7Arena *arena, Hl7Values *values);
-extern bool hl7_holds(const Hl7Condition *condition, const Hl7Scope *scope, Hl7Arena *arena);
+extern bool hl7_holds(const Hl7Condition *condition, Hl7Scope *scope, Hl7Arena *arena);
 
 /* --- rules ----------------------------------------------------------------- */
 
@@ -161,7 +173,7 @@ extern void hl7_message_type(const Hl7Message *message, Hl7Slice *type, Hl7Slice
  * Calls for each segment that a rule for such a message gives something of.
  * Returns whether there is a rule for it that is not for any message.
  */
-typedef void (*Hl7Apply) (void *arg, const Hl7Rule *rule, const Hl7Scope *scope);
+typedef void (*Hl7Apply) (void *arg, const Hl7Rule *rule, Hl7Scope *scope);
 extern bool hl7_apply(const Hl7Mapping *mapping, const Hl7Message *message, const Hl7IdChoice *choice,
 					  Hl7Arena *arena, Hl7Apply apply, void *arg);
 

@@ -467,6 +467,16 @@ hl7_repetition(const Hl7Message *message, Hl7Slice field, int n)
 	return nth_part(field, message->repetition, n);
 }
 
+bool
+hl7_next_repetition(const Hl7Message *message, Hl7Slice field, int *at, Hl7Slice *repetition)
+{
+	if (field.data == NULL || *at > field.len)
+		return false;
+	*repetition = nth_part((Hl7Slice) {field.data + *at, field.len - *at}, message->repetition, 1);
+	*at += repetition->len + 1;
+	return true;
+}
+
 Hl7Slice
 hl7_component(const Hl7Message *message, Hl7Slice repetition, int n)
 {

@@ -133,11 +133,13 @@ hl7_parse_path(const char *text, int len, Hl7Path *path, int *bad, int *bad_len,
 
 /* --- following it ---------------------------------------------------------- */
 
-/* Is it MSH-1 or MSH-2, which hold separators and are no text? */
+/* Is it MSH-1 or MSH-2, which hold separators and are no text, or the like of a batch or file? */
 static bool
 names_delimiters(const Hl7Path *path)
 {
-	return path->name == HL7_NAME('M', 'S', 'H') && path->field <= 2;
+	return path->field <= 2 &&
+		(path->name == HL7_NAME('M', 'S', 'H') || path->name == HL7_NAME('F', 'H', 'S') ||
+		 path->name == HL7_NAME('B', 'H', 'S'));
 }
 
 Hl7Slice
@@ -203,15 +205,15 @@ nth_segment(const Hl7Message *message, uint32_t name, int n)
 	return segment;
 }
 
+/* Between calls *at is where the next repetition starts in its field; -1 is that the segment has no more. */
 bool
-hl7_next_match(const Hl7Message *message, const Hl7Path *path,
-			   int *segment, int *repetition, Hl7Slice *value)
+hl7_next_match(const Hl7Message *message, const Hl7Path *path, int *segment, int *at, Hl7Slice *value)
 {
 	for (;;)
 	{
 		Hl7Slice	s;
 
-		if (*segment < 0 || *repetition < 0)
+		if (*segment < 0 || *at < 0)
 		{
 			if (path->occurrence > 0)
 				*segment = *segment < 0 ? nth_segment(message, path->name, path->occurrence) : -1;
@@ -219,12 +221,18 @@ hl7_next_match(const Hl7Message *message, const Hl7Path *path,
 				*segment = next_segment(message, path->name, *segment);
 			if (*segment < 0)
 				return false;
-			*repetition = 0;
+			*at = 0;
 		}
-		(*repetition)++;
-		s = path_repetition(message, path, *segment, path->repetition > 0 ? path->repetition : *repetition);
-		if (s.data == NULL || path->repetition > 0)
-			*repetition = -1;
+		if (path->repetition > 0 || names_delimiters(path))
+		{
+			s = path_repetition(message, path, *segment, path->repetition > 0 ? path->repetition : 1);
+			*at = -1;
+		}
+		else if (!hl7_next_repetition(message, hl7_field(message, *segment, path->field), at, &s))
+		{
+			*at = -1;
+			continue;
+		}
 		*value = hl7_path_leaf(message, path, s);
 		if (!hl7_is_empty(*value))
 			return true;

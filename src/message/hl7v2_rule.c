@@ -189,7 +189,7 @@ find_segment(const Hl7Message *message, uint32_t name, int from, int end)
 {
 	while (from < end && message->segments[from].name != name)
 		from++;
-	return from;
+	return from < end ? from : end;
 }
 
 /* Does the segment that may open groups come before the first that gives events? */
@@ -213,23 +213,17 @@ group_start(const Hl7Message *message, const Hl7Rule *rule, int previous, int dr
 	return driver;
 }
 
-/* The segments of the patient that a segment belongs to. */
+/* The segments of the patient that the driver belongs to; drivers come in order. */
 static void
 set_patient(Hl7Scope *scope)
 {
 	const Hl7Message *message = scope->message;
-	int			end = message->nsegments;
-	int			driver = scope->driver;
 
-	scope->header_end = find_segment(message, PID, 0, end);
-	scope->patient_start = scope->header_end;
-	for (int i = driver; i > scope->header_end; i--)
-		if (message->segments[i].name == PID)
-		{
-			scope->patient_start = i;
-			break;
-		}
-	scope->patient_end = scope->patient_start < end ? find_segment(message, PID, scope->patient_start + 1, end) : end;
+	while (scope->patient_end < message->nsegments && scope->patient_end <= scope->driver)
+	{
+		scope->patient_start = scope->patient_end;
+		scope->patient_end = find_segment(message, PID, scope->patient_start + 1, message->nsegments);
+	}
 }
 
 /* Applies a rule to each segment that it is for. */
@@ -237,17 +231,17 @@ static void
 apply_rule(const Hl7Rule *rule, const Hl7Message *message, const Hl7IdChoice *choice, Hl7Arena *arena,
 		   Hl7Apply apply, void *arg)
 {
-	Hl7Scope	scope = {.message = message,.choice = choice,.driver = -1,
-	.ncontains = rule->ncontains,.contains = rule->contains};
 	int			end = message->nsegments;
+	Hl7Scope	scope = {.message = message,.choice = choice,.driver = -1,
+	.ncontains = rule->ncontains,.contains = rule->contains,.group_end = end};
 	bool		opened = opens_groups(message, rule);
 	int			previous = -1;
 	int			next;
 
+	scope.header_end = scope.patient_start = find_segment(message, PID, 0, end);
+	scope.patient_end = find_segment(message, PID, scope.patient_start + 1, end);
 	if (rule->segment == 0)
 	{
-		scope.group_end = end;
-		set_patient(&scope);
 		if (hl7_holds(rule->condition, &scope, arena))
 			apply(arg, rule, &scope);
 		return;

@@ -61,7 +61,7 @@ normalize(const char *data, int len, Hl7Error *error)
 		return NULL;
 	}
 	/* the line ends of what came have room for those that are put */
-	result = palloc_extended(VARHDRSZ + (Size) len + 1, MCXT_ALLOC_HUGE);
+	result = palloc(VARHDRSZ + (Size) len + 1);
 	out = VARDATA(result);
 	for (int i = 0; i < message.nsegments; i++)
 	{
@@ -182,18 +182,24 @@ path_of(FunctionCallInfo fcinfo, text *t)
 	if (taken > 0 && taken < len)
 	{
 		bad = taken;
-		bad_len = pg_mbcliplen(str + taken, len - taken, 20);
+		bad_len = Min(len - taken, 20);
 		why = "the path should end here";
 		taken = 0;
 	}
 	if (taken == 0)
+	{
+		int			whole = pg_mbcliplen(str + bad, len - bad, bad_len);
+
+		/* a character that was cut is shown whole */
+		if (whole < bad_len)
+			bad_len = whole + pg_mblen(str + bad + whole);
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid path of an HL7 v2 message: \"%.*s\"", len, str),
 				 bad_len == 0 ? errdetail("At its end: %s.", why)
-				 : errdetail("At \"%.*s\": %s.", pg_mbcliplen(str + bad, len - bad, bad_len) > 0
-							 ? pg_mbcliplen(str + bad, len - bad, bad_len) : pg_mblen(str + bad), str + bad, why),
+				 : errdetail("At \"%.*s\": %s.", bad_len, str + bad, why),
 				 errhint("A path is written as SEG[n]-F[r].C.S: segment, field, component and subcomponent, as PID-3.1 or OBX[2]-5.")));
+	}
 	if (kept != NULL)
 		pfree(kept);
 	kept = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, offsetof(KeptPath, text) + len);
@@ -255,15 +261,16 @@ hl7v2_values(PG_FUNCTION_ARGS)
 	Hl7Message	message;
 	Hl7Slice	value;
 	int			segment = -1;
-	int			repetition = 0;
+	int			at = 0;
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	open_message(&message, &arena, t);
-	while (hl7_next_match(&message, path, &segment, &repetition, &value))
+	while (hl7_next_match(&message, path, &segment, &at, &value))
 	{
 		Datum		text_value = value_text(&message, &arena, path, value);
 		bool		isnull = false;
 
+		CHECK_FOR_INTERRUPTS();
 		tuplestore_putvalues(result->setResult, result->setDesc, &text_value, &isnull);
 		pfree(DatumGetPointer(text_value));
 	}

@@ -37,7 +37,7 @@ typedef struct Reading
 	Hl7Arena   *arena;
 	const Mapping *mapping;
 	const Hl7Rule *rule;
-	const Hl7Scope *scope;
+	Hl7Scope   *scope;
 	bool		failed;			/* something is missing or wrong: no event */
 } Reading;
 
@@ -603,7 +603,7 @@ make_answer(Reading *reading)
 
 /* What a rule makes of a segment. */
 static void
-apply(void *arg, const Hl7Rule *rule, const Hl7Scope *scope)
+apply(void *arg, const Hl7Rule *rule, Hl7Scope *scope)
 {
 	Reading    *reading = arg;
 
