@@ -172,12 +172,7 @@ detect_touched(bool rebase)
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 	detection_lock_shared();
-	snapshot = lock_touched();
-	if (settle_links(snapshot))
-	{
-		PopActiveSnapshot();
-		snapshot = push_latest_snapshot();
-	}
+	snapshot = settle_links(lock_touched());
 	if (detection_is_paused(snapshot))
 		mark_touched(snapshot);
 	else

@@ -89,39 +89,44 @@ told_count(const Received *trailer)
 	return any ? count : -1;
 }
 
-List *
-split_messages(List *messages, const char *data, int len, bool is_text)
+/* What came, and how far it is split. */
+typedef struct Splitter
 {
-	int			at = 0;
-	int			in_batch = 0;
-	Hl7Slice	part;
-	Hl7PartKind kind;
-	bool		any = false;
+	const char *data;
+	int			len;
+	bool		is_text;
+	int			at;
+	int			in_batch;		/* messages since the last segment that holds a batch together */
+	bool		any;			/* was there one? */
+} Splitter;
 
-	while (hl7_next_part(data, len, &at, &part, &kind) || !any)
+/* The next message, or what holds a batch together; NULL at the end.  What is empty is a message too. */
+static Received *
+next_received(Splitter *splitter)
+{
+	Hl7Slice	part = {"", 0};
+	Hl7PartKind kind = HL7_MESSAGE;
+	Received   *r;
+
+	if (!hl7_next_part(splitter->data, splitter->len, &splitter->at, &part, &kind) && splitter->any)
+		return NULL;
+	r = palloc0(sizeof(Received));
+	r->bytes = part;
+	r->is_text = splitter->is_text;
+	r->part = kind;
+	r->encoding = -1;
+	if (kind == HL7_ENVELOPE)
 	{
-		Received   *r = palloc0(sizeof(Received));
+		int			told = told_count(r);
 
-		r->bytes = any || len > 0 ? part : (Hl7Slice) {"", 0};
-		r->is_text = is_text;
-		r->part = len > 0 ? kind : HL7_MESSAGE;
-		r->encoding = -1;
-		messages = lappend(messages, r);
-		if (r->part == HL7_ENVELOPE)
-		{
-			int			told = told_count(r);
-
-			if (any && told >= 0 && told != in_batch)
-				note_problem(r, MESSAGE_INCOMPLETE, "batch_count", "BTS-1 says %d messages, and %d came", told, in_batch);
-			in_batch = 0;
-		}
-		else
-			in_batch++;
-		any = true;
-		if (len == 0)
-			break;
+		if (splitter->any && told >= 0 && told != splitter->in_batch)
+			note_problem(r, MESSAGE_INCOMPLETE, "batch_count", "BTS-1 says %d messages, and %d came", told, splitter->in_batch);
+		splitter->in_batch = 0;
 	}
-	return messages;
+	else
+		splitter->in_batch++;
+	splitter->any = true;
+	return r;
 }
 
 /* --- gathering ------------------------------------------------------------- */
@@ -136,7 +141,7 @@ forget_waiting(void)
 	waiting_bytes = 0;
 }
 
-/* Stores what waits. */
+/* Stores what waits, some messages at a time: a row may have any number. */
 static void
 store_waiting(void)
 {
@@ -146,6 +151,7 @@ store_waiting(void)
 	MemoryContext context;
 	MemoryContext old;
 	List	   *messages = NIL;
+	Size		bytes = 0;
 
 	if (n == 0)
 		return;
@@ -154,8 +160,24 @@ store_waiting(void)
 	context = AllocSetContextCreate(CurrentMemoryContext, "workflow_track messages", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 	for (int i = 0; i < n; i++)
-		messages = split_messages(messages, w[i].data, w[i].len, w[i].is_text);
-	store_messages(messages, message_arena());
+	{
+		Splitter	splitter = {.data = w[i].data,.len = w[i].len,.is_text = w[i].is_text};
+		Received   *r;
+
+		while ((r = next_received(&splitter)) != NULL)
+		{
+			messages = lappend(messages, r);
+			bytes += r->bytes.len;
+			if (list_length(messages) < MANY_MESSAGES && bytes < MANY_BYTES)
+				continue;
+			store_messages(messages, message_arena());
+			MemoryContextReset(context);
+			messages = NIL;
+			bytes = 0;
+		}
+	}
+	if (messages != NIL)
+		store_messages(messages, message_arena());
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	MemoryContextDelete(rows);
@@ -371,11 +393,16 @@ static bool
 ingest(const char *data, int len, bool is_text, StringInfo answer, int *encoding)
 {
 	Hl7Arena   *arena = message_arena();
-	List	   *messages = split_messages(NIL, data, len, is_text);
-	bool		in_batch = ((Received *) linitial(messages))->part == HL7_ENVELOPE;
+	Splitter	splitter = {.data = data,.len = len,.is_text = is_text};
+	List	   *messages = NIL;
+	Received   *next;
+	bool		in_batch;
 	int			answers = 0;
 	ListCell   *lc;
 
+	while ((next = next_received(&splitter)) != NULL)
+		messages = lappend(messages, next);
+	in_batch = ((Received *) linitial(messages))->part == HL7_ENVELOPE;
 	store_messages(messages, arena);
 	initStringInfo(answer);
 	*encoding = -1;

@@ -13,9 +13,6 @@
 
 extern void inbox_init(void);
 
-/* Splits what came into messages; each is added to the list. */
-extern List *split_messages(List *messages, const char *data, int len, bool is_text);
-
 /* Stores messages and what they mean, as one. */
 extern void store_messages(List *messages, Hl7Arena *arena);
 

@@ -1,21 +1,82 @@
+-- A patient, a visit or a subject has the numbers that merges and aliases make one; of links, those count that are not retracted.
+
+CREATE FUNCTION workflow_track.merged_patient_ids(patient_id text, retracted bigint[]) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	WITH RECURSIVE ids (id) AS (
+		SELECT merged_patient_ids.patient_id COLLATE "C"
+		UNION
+		SELECT CASE WHEN m.patient_id = i.id THEN m.merged_id ELSE m.patient_id END
+		FROM ids i JOIN workflow_track.patient_merge m ON m.patient_id = i.id OR m.merged_id = i.id
+		WHERE m.event_id <> ALL (retracted)
+			AND NOT EXISTS (SELECT FROM workflow_track.retraction r WHERE r.event_id = m.event_id AND r.message_id IS NULL)
+	)
+	SELECT array_agg(id) FROM ids
+$$;
+COMMENT ON FUNCTION workflow_track.merged_patient_ids(text, bigint[]) IS
+'the ids of a patient, where merges that messages call off are these';
+
+CREATE FUNCTION workflow_track.merged_encounter_ids(encounter_id text, patient_ids text[], retracted bigint[]) RETURNS text[]
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+	WITH RECURSIVE ids (id) AS (
+		SELECT merged_encounter_ids.encounter_id COLLATE "C"
+		UNION
+		SELECT CASE WHEN m.encounter_id = i.id THEN m.merged_id ELSE m.encounter_id END
+		FROM ids i JOIN workflow_track.encounter_merge m ON m.encounter_id = i.id OR m.merged_id = i.id
+		WHERE m.patient_id = ANY (patient_ids) AND m.event_id <> ALL (retracted)
+			AND NOT EXISTS (SELECT FROM workflow_track.retraction r WHERE r.event_id = m.event_id AND r.message_id IS NULL)
+	)
+	SELECT array_agg(id) FROM ids
+$$;
+COMMENT ON FUNCTION workflow_track.merged_encounter_ids(text, text[], bigint[]) IS
+'the numbers of a visit of a patient, where merges that messages call off are these';
+
+CREATE FUNCTION workflow_track.aliased_subjects(subject text, patient_ids text[]) RETURNS text[]
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+	WITH RECURSIVE subjects (subject) AS (
+		SELECT aliased_subjects.subject COLLATE "C"
+		UNION
+		SELECT CASE WHEN a.alias = s.subject THEN a.subject ELSE a.alias END
+		FROM subjects s JOIN workflow_track.subject_alias a ON a.alias = s.subject OR a.subject = s.subject
+		WHERE a.patient_id = ANY (patient_ids)
+	)
+	SELECT array_agg(s.subject) FROM subjects s
+$$;
+COMMENT ON FUNCTION workflow_track.aliased_subjects(text, text[]) IS 'the numbers of a subject of a patient';
+
+-- What calls off merges comes first, for it tells who is one patient; it looks at its own id alone.
 CREATE FUNCTION workflow_track.cancelled_events(patient_ids text[])
 RETURNS TABLE (patient_id text, event_id bigint, occurred_at timestamptz, reason text, message_id bigint)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
 	c record;
-	e record;
 	taken bigint[] := '{}';
+	ids text[];
+	encounters text[];
+	subjects text[];
 BEGIN
-	FOR c IN SELECT * FROM workflow_track.cancellation x WHERE x.patient_id = ANY (patient_ids)
-		ORDER BY x.occurred_at, x.kinds, x.encounter_id, x.subject, x.item, x.message_id
+	-- Events whose months were dropped stay as they were: merges are kept for ever.
+	FOR patient_id, event_id, occurred_at, reason, message_id IN
+		SELECT r.patient_id, r.event_id, r.occurred_at, r.retracted_reason, r.message_id FROM workflow_track.retraction r
+		WHERE r.patient_id = ANY (patient_ids) AND r.message_id IS NOT NULL
+			AND NOT EXISTS (SELECT FROM workflow_track.event v WHERE v.event_id = r.event_id AND v.occurred_at = r.occurred_at)
 	LOOP
-		FOR e IN SELECT v.patient_id, v.event_id, v.occurred_at FROM workflow_track.event v
-			WHERE v.patient_id = ANY (patient_ids) AND v.kind = ANY (c.kinds) AND v.occurred_at <= c.occurred_at
-				AND (c.encounter_id IS NULL OR v.encounter_id = c.encounter_id)
-				AND (c.subject IS NULL OR v.subject = c.subject OR EXISTS (
-					SELECT FROM workflow_track.subject_alias a WHERE a.patient_id = ANY (patient_ids)
-						AND (a.alias, a.subject) IN ((v.subject, c.subject), (c.subject, v.subject))))
+		taken := taken || event_id;
+		RETURN NEXT;
+	END LOOP;
+	FOR c IN SELECT x.*, x.kinds && '{patient.merged,encounter.merged}' AS of_merges
+		FROM workflow_track.cancellation x WHERE x.patient_id = ANY (patient_ids)
+		ORDER BY of_merges DESC, x.occurred_at, x.kinds, x.encounter_id, x.subject, x.item, x.message_id
+	LOOP
+		ids := CASE WHEN c.of_merges THEN ARRAY[c.patient_id] ELSE workflow_track.merged_patient_ids(c.patient_id, taken) END;
+		encounters := CASE WHEN c.of_merges THEN ARRAY[c.encounter_id] ELSE workflow_track.merged_encounter_ids(c.encounter_id, ids, taken) END;
+		subjects := CASE WHEN c.of_merges THEN ARRAY[c.subject] ELSE workflow_track.aliased_subjects(c.subject, ids) END;
+		reason := c.reason;
+		message_id := c.message_id;
+		FOR patient_id, event_id, occurred_at IN SELECT v.patient_id, v.event_id, v.occurred_at FROM workflow_track.event v
+			WHERE v.patient_id = ANY (ids) AND v.kind = ANY (c.kinds) AND v.occurred_at <= c.occurred_at
+				AND (c.encounter_id IS NULL OR v.encounter_id = ANY (encounters))
+				AND (c.subject IS NULL OR v.subject = ANY (subjects))
 				AND (c.item IS NULL OR v.item = c.item)
 				AND (c.detail IS NULL OR v.detail @> c.detail)
 				AND v.event_id <> ALL (taken)
@@ -24,19 +85,14 @@ BEGIN
 				v.code DESC NULLS LAST, v.value DESC NULLS LAST, v.source_system DESC NULLS LAST, v.actor DESC NULLS LAST, v.event_id DESC
 			LIMIT CASE WHEN NOT c.every_one THEN 1 END
 		LOOP
-			taken := taken || e.event_id;
-			patient_id := e.patient_id;
-			event_id := e.event_id;
-			occurred_at := e.occurred_at;
-			reason := c.reason;
-			message_id := c.message_id;
+			taken := taken || event_id;
 			RETURN NEXT;
 		END LOOP;
 	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION workflow_track.cancelled_events(text[]) IS
-'the events that messages call off, of the ids of one patient: the last ones before, each by one message at most';
+'the events that messages call off, of ids that any merge joins: the last ones before, each by one message at most';
 
 CREATE FUNCTION workflow_track.setup_cancellation() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $setup$

@@ -397,14 +397,25 @@ settle_cancellations(Snapshot snapshot)
 	return changed;
 }
 
+/* Takes a new snapshot in the place of the active one, to see what was written. */
+static Snapshot
+look_anew(void)
+{
+	PopActiveSnapshot();
+	return push_latest_snapshot();
+}
+
 /*
- * Does what is due for the touched patients before they are evaluated; true if
- * anything was written that the snapshot does not see.
+ * Does what is due for the touched patients before they are evaluated, under the
+ * active snapshot; returns the one that is active then.
  */
-bool
+Snapshot
 settle_links(Snapshot snapshot)
 {
-	bool		written = write_aliases(snapshot);
-
-	return settle_cancellations(snapshot) || written;
+	/* what is called off may be known by an alias that is written here */
+	if (write_aliases(snapshot))
+		snapshot = look_anew();
+	if (settle_cancellations(snapshot))
+		snapshot = look_anew();
+	return snapshot;
 }

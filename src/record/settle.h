@@ -20,7 +20,7 @@ typedef struct AliasNote
 
 extern void settle_init(void);
 extern void note_aliases(const AliasNote *notes, int n);
-extern bool settle_links(Snapshot snapshot);
+extern Snapshot settle_links(Snapshot snapshot);
 extern void forget_aliases(void);
 
 #endif							/* WT_SETTLE_H */
