@@ -91,15 +91,10 @@ find_nth(const char *s, const char *end, char separator, int n)
 	{
 		__m128i		bytes = _mm_loadu_si128((const __m128i *) s);
 		unsigned int found = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, wanted));
-		int			count = __builtin_popcount(found);
 
-		if (count >= n)
-		{
-			while (--n > 0)
-				found &= found - 1;
-			return s + __builtin_ctz(found);
-		}
-		n -= count;
+		for (; found != 0; found &= found - 1)
+			if (--n == 0)
+				return s + __builtin_ctz(found);
 	}
 #endif
 	for (; s < end; s++)

@@ -56,8 +56,9 @@ read_number(Reader *r, int *number)
 	int			start = r->at;
 
 	*number = 0;
-	while (is_digit(peek(r)) && *number <= MAX_NUMBER)
-		*number = *number * 10 + (r->text[r->at++] - '0');
+	for (; is_digit(peek(r)); r->at++)
+		if (*number <= MAX_NUMBER)
+			*number = *number * 10 + (r->text[r->at] - '0');
 	if (r->at == start)
 		return complain(r, start, r->at < r->len ? start + 1 : start, "a number must stand here");
 	if (*number == 0)
@@ -309,6 +310,17 @@ decode_hex(const Hl7Message *message, const char *s, int len, char *out)
 	return n;
 }
 
+/* Is it a number, with a sign or without, or nothing? */
+static bool
+is_count(const char *s, int len)
+{
+	int			n = len > 1 && (s[0] == '+' || s[0] == '-') ? 1 : 0;
+
+	while (n < len && is_digit(s[n]))
+		n++;
+	return n == len;
+}
+
 /* What an escape stands for, between its two characters, written to out; -1 if it is unknown. */
 static int
 decode_escape(const Hl7Message *message, const char *s, int len, char *out)
@@ -328,14 +340,16 @@ decode_escape(const Hl7Message *message, const char *s, int len, char *out)
 	}
 	if (len >= 3 && s[0] == '.')
 	{
-		if (len == 3 && (memcmp(s, ".br", 3) == 0 || memcmp(s, ".ce", 3) == 0))
-			out[0] = '\n';
-		else if (memcmp(s, ".sp", 3) == 0)
+		bool		counts = memcmp(s, ".sp", 3) == 0 || memcmp(s, ".sk", 3) == 0 ||
+			memcmp(s, ".in", 3) == 0 || memcmp(s, ".ti", 3) == 0;
+
+		if (counts ? !is_count(s + 3, len - 3) : len > 3)
+			return -1;
+		if (memcmp(s, ".br", 3) == 0 || memcmp(s, ".ce", 3) == 0 || memcmp(s, ".sp", 3) == 0)
 			out[0] = '\n';
 		else if (memcmp(s, ".sk", 3) == 0)
 			out[0] = ' ';
-		else if (memcmp(s, ".in", 3) == 0 || memcmp(s, ".ti", 3) == 0 ||
-				 memcmp(s, ".fi", 3) == 0 || memcmp(s, ".nf", 3) == 0)
+		else if (counts || memcmp(s, ".fi", 3) == 0 || memcmp(s, ".nf", 3) == 0)
 			return 0;
 		else
 			return -1;

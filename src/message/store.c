@@ -235,12 +235,16 @@ same_uuid(const pg_uuid_t *a, const pg_uuid_t *b)
 	return memcmp(a->data, b->data, UUID_LEN) == 0;
 }
 
-/* Makes a message one that came before: nothing comes of it again. */
+/* Makes a message one that came before: nothing comes of it again; what its content lacks it still does. */
 static void
 came_before(Received *r, bool resent, int64 same, const KeyHolder *original)
 {
+	ListCell   *lc;
+
 	r->status = MESSAGE_PROCESSED;
-	r->problems = NIL;
+	foreach(lc, r->problems)
+		if (strcmp(lfirst(lc), "id_reuse") == 0)
+			r->problems = foreach_delete_current(r->problems, lc);
 	r->explanation = NULL;
 	note_problem(r, resent ? MESSAGE_RESENT : MESSAGE_REPEATED, NULL,
 				 resent ? "the same as message " INT64_FORMAT
@@ -446,12 +450,16 @@ static void
 tell_apart(List *messages)
 {
 	List	   *rest = list_copy(messages);
+	ListCell   *lc;
 
+	/* what cannot be read and has no control id is never the same */
+	foreach(lc, rest)
+		if (((Received *) lfirst(lc))->status == MESSAGE_REJECTED && ((Received *) lfirst(lc))->control_id.len == 0)
+			rest = foreach_delete_current(rest, lc);
 	compare_ids(messages);
 	while ((rest = write_keys(rest, false)) != NIL)
 	{
 		List	   *again = NIL;
-		ListCell   *lc;
 
 		foreach(lc, rest)
 		{
