@@ -109,11 +109,33 @@ WHERE "check" IN ('version of tables', 'stale patients', 'detection paused', 'si
 
 SELECT expectation, subject, settled_at, is_cancelled FROM workflow_track.loop WHERE patient_id = 'P1' ORDER BY opened_at;
 
+INSERT INTO workflow_track.inbox (body) VALUES
+('MSH|^~\&|PMS|SOUTH|||20240306083000||ADT^A04|1001|P|2.5.1
+EVN||20240306083000
+PID|1||P8^^^SOUTH^MR
+PV1|1|O|WALKIN||||||||||||||||V8'),
+('MSH|^~\&|PMS|SOUTH|||20240306084500||ADT^A04|1002|P|2.5.1
+EVN||20240306084500
+PID|1||P9^^^SOUTH^MR
+PV1|1|O|WALKIN|||||||||||||||||||||||||||||||||||||||||||||||A9');
+
+SELECT message_id, source_system, control_id, message_type, problem, explanation, patient_id FROM workflow_track.message_exception;
+
 SELECT workflow_track.record_event('result.acknowledged', 'P2', 'EHR', '2024-03-05 12:30',
   facility => 'NORTH', encounter_id => 'V2', subject => 'O2', item => 'F2', actor => 'dr.okoro');
 
 SELECT patient_id, subject, status, closed_by, overdue_by
 FROM workflow_track.care_loop_at('2024-03-05 13:00') WHERE expectation = 'critical acknowledged' ORDER BY opened_at;
+
+SELECT s.name, s.content FROM workflow_track.hl7v2_segments(workflow_track.ingest_hl7v2('MSH|^~\&|PMS|SOUTH|||20240306083000||ADT^A04|1001|P|2.5.1
+EVN||20240306083000
+PID|1||P8^^^SOUTH^MR
+PV1|1|O|WALKIN||||||||||||||||V8')::workflow_track.hl7v2) s WHERE s.name = 'MSA';
+
+INSERT INTO workflow_track.hl7v2_source (source_system, facility, encounter) VALUES ('PMS', 'SOUTH', 'PV1-19.1, PV1-50.1');
+SELECT * FROM workflow_track.reprocess_where('no_visit');
+
+SELECT message_id, message_type, status, patient_id, encounter_id, matched FROM workflow_track.message_trace('P8');
 
 SELECT jsonb_pretty(workflow_track.workflow_document('clinic', 1) -> 'steps') AS steps;
 
@@ -149,6 +171,8 @@ INSERT INTO workflow_track.test_patient VALUES ('P3');
 SELECT count(*) FROM workflow_track.missed_follow_up_at('2024-03-10');
 
 INSERT INTO workflow_track.subject_alias VALUES ('P2', 'F2', 'O2') ON CONFLICT DO NOTHING;
+
+SELECT message_id, control_id, status, facility, care_facility, patient_id, identifiers, attempts FROM workflow_track.message ORDER BY message_id;
 
 SELECT workflow, version, state FROM workflow_track.workflow ORDER BY workflow, version;
 

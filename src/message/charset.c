@@ -3,7 +3,7 @@
  *	  Character sets of messages: their names in HL7, and text brought to the
  *	  database's encoding and back without errors.
  */
-#include "postgres.h"
+#include "compat.h"
 
 #include "catalog/namespace.h"
 #include "mb/pg_wchar.h"

@@ -3,7 +3,7 @@
  *	  Who sent a message, what it is called, and whether it is the same as
  *	  another.
  */
-#include "postgres.h"
+#include "compat.h"
 
 #include <stdarg.h>
 
@@ -87,16 +87,18 @@ hash_id(Str source_system, Str facility, Str control_id)
 	return hash_end(hash_add_str(hash_add_str(hash_add_str(hash_start, source_system), facility), control_id));
 }
 
-/* Hashes a message without what frames it and how its lines end: all of it, and all but what a replay changes. */
-static void
-hash_message(Received *r)
+/* MSH-7, MSH-10 and MSH-13: what a replay changes. */
+static const int changing[] = {7, 10, 13};
+
+/* Hashes MSH without them, and without separators of empty fields at its end. */
+static Hash
+hash_lasting_header(Hash hash, const Hl7Message *m)
 {
-	static const int changing[] = {7, 10, 13};
-	const Hl7Message *m = &r->message;
 	const Hl7Segment *msh = &m->segments[0];
 	const char *from = m->data + msh->start;
-	Hash		hash = hash_start;
-	Hash		all;
+	const char *end = m->data + msh->end;
+	char	   *lasting = palloc(end - from);
+	int			len = 0;
 
 	for (int i = 0; i < (int) lengthof(changing); i++)
 	{
@@ -104,10 +106,27 @@ hash_message(Received *r)
 
 		if (field.data == NULL)
 			break;
-		hash = hash_add(hash, from, field.data - from);
+		memcpy(lasting + len, from, field.data - from);
+		len += field.data - from;
 		from = field.data + field.len;
 	}
-	hash = hash_add(hash, from, m->data + msh->end - from);
+	memcpy(lasting + len, from, end - from);
+	len += end - from;
+	while (len > 0 && lasting[len - 1] == m->field)
+		len--;
+	hash = hash_add(hash, lasting, len);
+	pfree(lasting);
+	return hash;
+}
+
+/* Hashes a message without what frames it and how its lines end: all of it, and all but what a replay changes. */
+static void
+hash_message(Received *r)
+{
+	const Hl7Message *m = &r->message;
+	Hash		hash = hash_lasting_header(hash_start, m);
+	Hash		all;
+
 	for (int i = 1; i < m->nsegments; i++)
 		hash = hash_add(hash, m->data + m->segments[i].start, m->segments[i].end - m->segments[i].start);
 	r->content_hash = hash_end(hash);
@@ -164,8 +183,7 @@ first_line(Hl7Slice bytes)
 {
 	Hl7Segment	line = {0, 0, 0};
 
-	while (line.start < bytes.len && (bytes.data[line.start] == 0x0b || bytes.data[line.start] == '\r' ||
-									  bytes.data[line.start] == '\n' || bytes.data[line.start] == ' '))
+	while (line.start < bytes.len && bytes.data[line.start] != '\0' && strchr("\x0b\x1c\r\n\t ", bytes.data[line.start]) != NULL)
 		line.start++;
 	if (bytes.len - line.start >= 3 && memcmp(bytes.data + line.start, "\xef\xbb\xbf", 3) == 0)
 		line.start += 3;
@@ -177,20 +195,26 @@ first_line(Hl7Slice bytes)
 	return line;
 }
 
+/* May it separate fields? */
+static bool
+is_punctuation(char c)
+{
+	return c > ' ' && c < 0x7f && !(c >= '0' && c <= '9') && !(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z');
+}
+
 /* A message of the first line alone, whatever it is, to read what can be read of it. */
 static bool
 loose_message(Hl7Slice bytes, Hl7Message *m, Hl7Segment *line)
 {
 	*line = first_line(bytes);
-	memset(m, 0, sizeof(Hl7Message));
-	m->data = bytes.data;
-	m->len = bytes.len;
-	m->nsegments = 1;
-	m->segments = line;
-	if (line->end - line->start < 5)
+	*m = (Hl7Message) {
+		.data = bytes.data,.len = bytes.len,.component = '^',.repetition = '~',.escape = '\\',.subcomponent = '&'
+	};
+	if (line->end - line->start < 5 || !is_punctuation(bytes.data[line->start + 3]))
 		return false;
 	m->field = bytes.data[line->start + 3];
-	m->component = '^';
+	m->nsegments = 1;
+	m->segments = line;
 	return true;
 }
 
@@ -206,14 +230,21 @@ static void
 read_loosely(Received *r, Hl7Arena *arena)
 {
 	Hl7Slice	bytes = r->text.data != NULL ? r->text : r->bytes;
+	Hl7Message *m = &r->message;
 	Hl7Segment *line = palloc(sizeof(Hl7Segment));
-	Hl7Message	m;
 
 	r->content_hash = r->body_hash = hash_end(hash_add(hash_start, r->bytes.data, r->bytes.len));
-	if (!loose_message(bytes, &m, line) ||
-		(line->name != HL7_NAME('M', 'S', 'H') && r->part != HL7_ENVELOPE))
+	/* what was read before it went wrong will do */
+	if (m->nsegments == 0 && !loose_message(bytes, m, line))
+	{
+		if (r->part == HL7_ENVELOPE)
+			r->message_type = (Str) {m->data + line->start, 3};
 		return;
-	read_names(r, &m, arena);
+	}
+	r->has_header = m->segments[0].name == HL7_NAME('M', 'S', 'H');
+	if (!r->has_header && r->part != HL7_ENVELOPE)
+		return;
+	read_names(r, m, arena);
 	r->source_system = never_null(valid_or_null(r->source_system));
 	r->facility = never_null(valid_or_null(r->facility));
 	r->message_type = valid_or_null(r->message_type);
@@ -324,6 +355,7 @@ read_header(Received *r, Hl7Arena *arena)
 		}
 		else
 		{
+			r->has_header = true;
 			read_names(r, &r->message, arena);
 			if (check_header(r))
 				hash_message(r);

@@ -396,7 +396,8 @@ translate(const Alternative *a, const Hl7Values *matches)
 	return entry;
 }
 
-static void
+/* What an alternative yields; true if that settles it, even if it is nothing: an empty text that the rule gives. */
+static bool
 evaluate_alternative(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena, Hl7Values *values)
 {
 	Hl7Values	matches = {0};
@@ -406,12 +407,12 @@ evaluate_alternative(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena, Hl7
 	{
 		if (a->constant.len > 0)
 			add_value(values, arena, (Hl7Value) {.text = a->constant});
-		return;
+		return true;
 	}
 	if (a->nentries == 0)
 	{
 		gather_matches(a, scope, arena, values);
-		return;
+		return values->n > 0;
 	}
 	gather_matches(a, scope, arena, &matches);
 	if (a->quantifier == TAKE_EACH)
@@ -419,11 +420,12 @@ evaluate_alternative(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena, Hl7
 		for (int i = 0; i < matches.n; i++)
 			if ((entry = entry_of(a, matches.items[i].text)) >= 0 && a->entries[entry].result.len > 0)
 				add_value(values, arena, (Hl7Value) {.text = a->entries[entry].result});
-		return;
+		return values->n > 0;
 	}
 	entry = translate(a, &matches);
 	if (entry >= 0 && a->entries[entry].result.len > 0)
 		add_value(values, arena, (Hl7Value) {.text = a->entries[entry].result});
+	return entry >= 0;
 }
 
 /* What an expression yields; with gather all alternatives together. */
@@ -436,10 +438,10 @@ hl7_evaluate(const Hl7Expression *expression, Hl7Scope *scope, bool gather, Hl7A
 	for (int i = 0; i < expression->n; i++)
 	{
 		const Alternative *a = &expression->alternatives[i];
+		bool		settled = evaluate_alternative(a, scope, arena, values);
 
-		evaluate_alternative(a, scope, arena, values);
 		values->is_list = a->quantifier == TAKE_EACH;
-		if (values->n > 0 && !gather)
+		if (settled && !gather)
 			break;
 	}
 }

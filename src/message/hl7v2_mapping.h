@@ -8,7 +8,8 @@
  *
  *	  ORC-2.1, OBR-2.1				a path, or else another
  *	  'interface'					a constant
- *	  OBR-25 {F = result.final}		a value translated by a table; * is any other
+ *	  OBR-25 {F = result.final}		a value translated by a table; * is any other, and
+ *								a result '' is nothing, and no other alternative counts
  *	  any OBX-8 {HH = critical, * = abnormal}	the first entry that any match has
  *	  all OBX-11 {F|U = result.final}	only if all matches have the same
  *	  each FT1-26.1					every match, as a list

@@ -206,7 +206,25 @@ nth_segment(const Hl7Message *message, uint32_t name, int n)
 	return segment;
 }
 
-/* Between calls *at is where the next repetition starts in its field; -1 is that the segment has no more. */
+/* The repetition that starts at a byte of a segment; *next is where another one does, or -1. */
+static Hl7Slice
+repetition_at(const Hl7Message *message, int segment, int at, int *next)
+{
+	int			end = message->segments[segment].end;
+	Hl7Slice	s = hl7_repetition(message, (Hl7Slice) {message->data + at, end - at}, 1);
+	const char *field_end = memchr(s.data, message->field, s.len);
+
+	if (field_end != NULL)
+		s.len = (int) (field_end - s.data);
+	*next = at + s.len < end && s.data[s.len] == message->repetition ? at + s.len + 1 : -1;
+	return s;
+}
+
+/*
+ * Between calls *at is the byte of the message where the next repetition starts,
+ * or -1 if the segment has no more: a field is looked for once, however many
+ * repetitions it has.
+ */
 bool
 hl7_next_match(const Hl7Message *message, const Hl7Path *path, int *segment, int *at, Hl7Slice *value)
 {
@@ -222,18 +240,18 @@ hl7_next_match(const Hl7Message *message, const Hl7Path *path, int *segment, int
 				*segment = next_segment(message, path->name, *segment);
 			if (*segment < 0)
 				return false;
-			*at = 0;
+			s = hl7_field(message, *segment, path->field);
+			*at = s.data == NULL ? -1 : (int) (s.data - message->data);
+			if (*at < 0)
+				continue;
 		}
 		if (path->repetition > 0 || names_delimiters(path))
 		{
 			s = path_repetition(message, path, *segment, path->repetition > 0 ? path->repetition : 1);
 			*at = -1;
 		}
-		else if (!hl7_next_repetition(message, hl7_field(message, *segment, path->field), at, &s))
-		{
-			*at = -1;
-			continue;
-		}
+		else
+			s = repetition_at(message, *segment, *at, at);
 		*value = hl7_path_leaf(message, path, s);
 		if (!hl7_is_empty(*value))
 			return true;

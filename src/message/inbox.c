@@ -324,7 +324,7 @@ answer_code(const Received *r)
 	Hl7Slice	accept = {NULL, 0};
 	Hl7Slice	application = {NULL, 0};
 
-	if (r->is_parsed)
+	if (r->has_header)
 	{
 		accept = hl7_trim(hl7_field(&r->message, 0, 15));
 		application = hl7_trim(hl7_field(&r->message, 0, 16));
@@ -358,7 +358,8 @@ error_code(const Received *r)
 {
 	if (r->error.fault == HL7_BAD_SEGMENT_NAME || r->error.fault == HL7_SECOND_MSH)
 		return "100";			/* segment sequence error */
-	if (r->error.fault == HL7_TRUNCATED_MSH)
+	if (r->error.fault == HL7_TRUNCATED_MSH ||
+		(r->problems != NIL && strcmp(linitial(r->problems), "no_message_type") == 0))
 		return "101";			/* required field missing */
 	return "207";				/* application internal error, or what has no other number */
 }
@@ -384,7 +385,7 @@ append_answer(StringInfo out, const Received *r, Hl7Arena *arena)
 		if (r->explanation != NULL)
 			ack.text = (Hl7Slice) {r->explanation->data, r->explanation->len};
 	}
-	text = hl7_build_ack(r->is_parsed ? &r->message : NULL, arena, &ack, &len);
+	text = hl7_build_ack(r->has_header ? &r->message : NULL, arena, &ack, &len);
 	appendBinaryStringInfo(out, text, len);
 }
 

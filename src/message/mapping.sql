@@ -77,7 +77,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $m
 	{"name": "result", "message": ["ORU^*", "OUL^*"], "segment": "OBR", "begins_with": "ORC", "contains": ["ORC", "OBX", "TQ1", "SPM"],
 		"condition": "OBR-25 <> I|O|S|Y|Z and OBX-11 <> W",
 		"kind": "OBR-25 {F = result.final, P|A|R = result.preliminary, C = result.corrected, X = result.cancelled}, any OBX-11 {C = result.corrected}, any OBX-11 {P|R|S = result.preliminary}, all OBX-11 {F|U = result.final}, all OBX-11 {X = result.cancelled}, any OBX-11 {F|U = result.final}, 'result.preliminary'",
-		"problem": "OBR-25 {F|P|A|R|C|X = '', * = unknown_status}, any OBX-11 {C|P|R|S|F|U|X = ''}",
+		"problem": "OBR-25 {F|P|A|R|C|X = '', * = unknown_status}, any OBX-11 {C|P|R|S|F|U|X = ''}, 'unknown_status'",
 		"occurred_at": "OBR-22, MSH-7", "subject": "OBR-2.1, ORC-2.1, OBR-3.1, ORC-3.1", "item": "OBR-3.1", "code": "code OBR-4",
 		"value": "OBX-5 where OBX-2 <> ED|RP", "severity": "any OBX-8.1 {HH|LL|AA = critical, H|L|A|'<'|'>'|* = abnormal, N = normal}",
 		"actor": "OBX-16.1, OBR-32.1.1", "recipient": "OBR-16.1, ORC-12.1",

@@ -65,6 +65,7 @@ typedef struct Received
 	/* what its header says */
 	Hl7Message	message;
 	bool		is_parsed;
+	bool		has_header;		/* message has its segment MSH, at least */
 	Hl7Error	error;
 	Str			facility;
 	Str			source_system;
@@ -101,6 +102,7 @@ extern void note_problem(Received *r, MessageStatus status, const char *problem,
 extern void read_header(Received *r, Hl7Arena *arena);
 extern void understand(Received *r, const Mapping *mapping, Hl7Arena *arena);
 extern pg_uuid_t hash_id(Str source_system, Str facility, Str control_id);
+extern bool is_result(Str kind);
 extern Oid	enum_value(const char *type, const char *label);
 
 #endif							/* WT_RECEIVED_H */

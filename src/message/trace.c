@@ -3,7 +3,7 @@
  *	  What is asked about messages: everything about a number, and results
  *	  without an order.
  */
-#include "postgres.h"
+#include "compat.h"
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -101,13 +101,11 @@ message_trace(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* Begins a kind's name so? */
+/* Is it about an order? */
 static bool
-is_about(const Event *e, const char *prefix)
+is_of_order(Str kind)
 {
-	int			len = strlen(prefix);
-
-	return e->kind->name.len > len && memcmp(e->kind->name.data, prefix, len) == 0;
+	return kind.len > 6 && memcmp(kind.data, "order.", 6) == 0;
 }
 
 /* Is there an order under the number of a result? */
@@ -115,7 +113,7 @@ static bool
 has_order(const Patient *p, const Event *result)
 {
 	for (int i = 0; i < p->nevents; i++)
-		if (p->events[i].subject_key == result->subject_key && is_about(&p->events[i], "order."))
+		if (p->events[i].subject_key == result->subject_key && is_of_order(p->events[i].kind->name))
 			return true;
 	return false;
 }
@@ -135,7 +133,7 @@ is_unmatched_result(PG_FUNCTION_ARGS)
 	{
 		const Event *e = &p->events[i];
 
-		unmatched = e->has_message && e->message_id == message_id && is_about(e, "result.") && !has_order(p, e);
+		unmatched = e->has_message && e->message_id == message_id && is_result(e->kind->name) && !has_order(p, e);
 	}
 	loader_end(loader);
 	PG_RETURN_BOOL(unmatched);

@@ -39,6 +39,7 @@ typedef struct Reading
 	const Hl7Rule *rule;
 	Hl7Scope   *scope;
 	bool		failed;			/* something is missing or wrong: no event */
+	bool		quiet;			/* it says nothing of the message */
 } Reading;
 
 /* --- small things ---------------------------------------------------------- */
@@ -80,6 +81,14 @@ kind_is(Str kind, const char *name)
 	return kind.len == (int) strlen(name) && memcmp(kind.data, name, kind.len) == 0;
 }
 
+/* Does an event of a kind bring a result? */
+bool
+is_result(Str kind)
+{
+	return kind_is(kind, "result.preliminary") || kind_is(kind, "result.final") ||
+		kind_is(kind, "result.corrected") || kind_is(kind, "result.cancelled");
+}
+
 /* Which segment gave the event, for people: OBR[2] */
 static const char *
 place(const Reading *reading)
@@ -100,6 +109,8 @@ static void
 fail(Reading *reading, const char *problem, const char *why)
 {
 	reading->failed = true;
+	if (reading->quiet)
+		return;
 	note_problem(reading->received, MESSAGE_INCOMPLETE, problem, "%.*s of %s: %s",
 				 reading->rule->name.len, reading->rule->name.data, place(reading), why);
 }
@@ -467,7 +478,7 @@ make_event(Reading *reading)
 	note_rule_problem(reading);
 	if (reading->failed)
 		return;
-	r->is_result |= kind_begins(kind, "result.");
+	r->is_result |= is_result(kind);
 	r->events = lappend(r->events, event);
 }
 
@@ -660,6 +671,7 @@ find_identifiers(Reading *reading)
 
 	reading->rule = &none;
 	reading->scope = &scope;
+	reading->quiet = true;
 	if (r->patient.data == NULL)
 		r->patient = identifier(reading, HL7_PATIENT_ID);
 	if (r->encounter.data == NULL)
@@ -692,7 +704,7 @@ is_left_alone(const Received *r)
 void
 understand(Received *r, const Mapping *mapping, Hl7Arena *arena)
 {
-	Reading		reading = {r, arena, mapping, NULL, NULL, false};
+	Reading		reading = {.received = r,.arena = arena,.mapping = mapping};
 
 	if (r->status == MESSAGE_REJECTED || r->part == HL7_ENVELOPE)
 		return;

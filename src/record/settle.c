@@ -8,7 +8,7 @@
  * are written then, and what is called off is worked out anew for every patient
  * of whom anything is.  Which came first never matters.
  */
-#include "postgres.h"
+#include "compat.h"
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"

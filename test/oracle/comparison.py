@@ -29,7 +29,7 @@ class Comparison:
     def __init__(self, feed: Feed, truths: Sequence[Path], have: set[str]):
         self.expected: dict[str, tuple[Row, list[Row]]] = {}
         self.script = "SET search_path = workflow_track, pg_catalog;\n"  # operators of clinical_code
-        self._add("event", (*feed.columns, AGREES), _plain(feed.columns, feed.live()), EVENTS.query(feed.columns))
+        self.add_events("event", feed.columns, feed.live(), EVENTS)
         reports = [report for report in REPORTS if not report.optional or report.optional in have]
         for report in reports:
             self._add_report(report, report.name, truths[0])
@@ -38,15 +38,18 @@ class Comparison:
                 if MOMENT in report.source:
                     self._add_report(report, f"{report.name} at {_as_of(truth)}", truth)
         if "check_consistency" in have:
-            self._add("check_consistency", ("difference", AGREES), [], CONSISTENCY)
+            self.add("check_consistency", ("difference", AGREES), [], CONSISTENCY)
         self.reach = _reach(*self.expected["handoff"])
+
+    def add_events(self, name: str, columns: Row, rows: list[Row], report: Report) -> None:
+        self.add(name, (*columns, AGREES), _plain(columns, rows), report.query(columns))
 
     def _add_report(self, report: Report, name: str, truth: Path) -> None:
         header, rows = table.read(truth / f"{report.truth}.csv")
         rows = [row for row in rows if report.wanted(dict(zip(header, row)))]
-        self._add(name, (*header, AGREES), rows, report.query(header, _as_of(truth)))
+        self.add(name, (*header, AGREES), rows, report.query(header, _as_of(truth)))
 
-    def _add(self, name: str, columns: Row, rows: Iterable[Row], query: str) -> None:
+    def add(self, name: str, columns: Row, rows: Iterable[Row], query: str) -> None:
         self.expected[name] = columns, [(*row, None) for row in rows]
         self.script += f"\\echo ## {name}\n{query}"
 
@@ -57,7 +60,7 @@ class Comparison:
         sections = _sections(psql.run(database, self.script))
         for name, (columns, expected) in self.expected.items():
             found = list(table.parse(sections[name]))
-            if name == "event":
+            if "detail" in columns:
                 found = _plain(columns, found)
             elif name in ("handoff_latency", "handoff_latency_hourly"):
                 found = self._settled(columns, expected, found)

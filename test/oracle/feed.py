@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterable, Sequence
 
+import psql
 import table
 from table import Cell, Row
 
@@ -27,6 +28,8 @@ Step = Row | Retraction
 
 class Feed:
     """What arrives, in its order: events (rows of `columns`) and retractions of earlier ones."""
+
+    again: tuple[str, ...] = (psql.SERIALIZATION_FAILURE,)  # SQLSTATEs with which recording may fail and be repeated
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -98,17 +101,18 @@ class Feed:
 
     def patients(self) -> str:
         """What messages, and those who rehearse with test charts, tell besides events."""
-        return self._file("test_patient") + self._file("subject_alias")
+        return self.file("test_patient") + self.file("subject_alias")
 
     def setup(self) -> str:
-        return self._file("facility") + self.staff() + self.maps() + self.patients()
+        return self.file("facility") + self.staff() + self.maps() + self.patients()
 
-    def _file(self, name: str) -> str:
+    def file(self, name: str, relation: str | None = None) -> str:
+        """The rows of one of the folder's files, for the relation of its name or another."""
         path = self.folder / f"{name}.csv"
         if not path.exists():
             return ""
         header, rows = table.read(path)
-        return copy_rows(name, header, rows) if rows else ""
+        return copy_rows(relation or name, header, rows) if rows else ""
 
 
 def literal(cell: Cell) -> str:

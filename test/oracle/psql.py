@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import count
-from typing import Callable, Iterator, Sequence
+from typing import Callable, Collection, Iterator, Sequence
 
 PREFIX = f"wt_oracle_{os.getpid()}"
 TEMPLATE = f"{PREFIX}_template"
-SERIALIZATION_FAILURE = "40001"
+SERIALIZATION_FAILURE, DEADLOCK = "40001", "40P01"
 ATTEMPTS = 200
 
 # Nothing may depend on the time zone of a session, so let it be one that has summer time.  Nobody analyzed these small
@@ -39,25 +41,31 @@ def run(database: str, script: str) -> str:
     return result.stdout
 
 
-def run_session(database: str, transactions: Sequence[str], settings: str = "") -> None:
-    """Runs transactions in one session; as clients must, in a new one again from one that could not be serialized."""
+def run_session(database: str, transactions: Sequence[str], settings: str, again: Collection[str]) -> Counter[str]:
+    """Runs transactions in one session; as clients must, in a new one again from one that failed with such a SQLSTATE.
+
+    How often that happened, by SQLSTATE.
+    """
+    retries = Counter[str]()
     for _ in range(ATTEMPTS):
         result = _psql(database, settings + "".join(f"{t}\\echo done\n" for t in transactions))
         if result.returncode == 0:
-            return
-        if f"ERROR:  {SERIALIZATION_FAILURE}:" not in result.stderr:
+            return retries
+        error = re.search(r"ERROR:  (\w{5}):", result.stderr)
+        if error is None or error[1] not in again:
             raise Failed(result.stderr.strip())
+        retries[error[1]] += 1
         transactions = transactions[result.stdout.splitlines().count("done"):]
-    raise Failed(f"not serialized in {ATTEMPTS} attempts: {result.stderr.strip()}")
+    raise Failed(f"failed in {ATTEMPTS} attempts: {result.stderr.strip()}")
 
 
-def run_sessions(database: str, sessions: Sequence[Sequence[str]]) -> None:
-    """Runs several sessions at once, each at an isolation level of its own."""
+def run_sessions(database: str, sessions: Sequence[Sequence[str]], again: Collection[str]) -> Counter[str]:
+    """Runs several sessions at once, each at an isolation level of its own; how often they had to try again."""
     levels = ("read committed", "read committed", "repeatable read", "serializable")
     settings = [f"SET default_transaction_isolation = '{levels[n % len(levels)]}';\n" for n in range(len(sessions))]
     with ThreadPoolExecutor(len(sessions)) as threads:
-        for done in [threads.submit(run_session, database, *work) for work in zip(sessions, settings)]:
-            done.result()
+        running = [threads.submit(run_session, database, *work, again) for work in zip(sessions, settings)]
+        return sum((session.result() for session in running), Counter[str]())
 
 
 @contextmanager
