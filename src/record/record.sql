@@ -181,10 +181,15 @@ COMMENT ON FUNCTION workflow_track.guard_partition(name) IS
 CREATE FUNCTION workflow_track.split_first_partition(month timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-	old_bound timestamptz := (SELECT min(m.upper_bound) FROM workflow_track.months() m);
+	old_bound timestamptz;
 	new_bound timestamptz := date_trunc('month', month);
 BEGIN
 	LOCK TABLE workflow_track.event IN ACCESS EXCLUSIVE MODE;
+	old_bound := (SELECT min(m.upper_bound) FROM workflow_track.months() m);
+	-- Whoever held the lock may have made them.
+	IF new_bound >= old_bound THEN
+		RETURN;
+	END IF;
 	ALTER TABLE workflow_track.event DETACH PARTITION workflow_track.event_before;
 	ALTER TABLE workflow_track.event_before DISABLE TRIGGER USER;
 	FOR month IN SELECT generate_series(new_bound, old_bound - interval '1 month', interval '1 month') LOOP
@@ -233,7 +238,7 @@ CREATE FUNCTION workflow_track.ensure_partitions("from" timestamptz, until times
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
 	first_bound timestamptz;
-	last_bound timestamptz := workflow_track.recordable_until();
+	last_bound timestamptz;
 BEGIN
 	IF "from" IS NULL OR until IS NULL OR until < "from" OR NOT isfinite("from") OR NOT isfinite(until) THEN
 		RAISE EXCEPTION USING
@@ -246,9 +251,13 @@ BEGIN
 			MESSAGE = 'too many months to be made',
 			HINT = 'Events from 1900 until 2 days from now can be recorded.';
 	END IF;
-	FOR last_bound IN SELECT generate_series(last_bound, until, interval '1 month') LOOP
-		PERFORM workflow_track.make_month(last_bound);
-	END LOOP;
+	IF until >= workflow_track.recordable_until() THEN
+		-- Two sessions that lack a month at once wait for each other.
+		LOCK TABLE workflow_track.patient_merge IN SHARE ROW EXCLUSIVE MODE;
+		FOR last_bound IN SELECT generate_series(workflow_track.recordable_until(), until, interval '1 month') LOOP
+			PERFORM workflow_track.make_month(last_bound);
+		END LOOP;
+	END IF;
 	first_bound := (SELECT min(m.upper_bound) FROM workflow_track.months() m);
 	IF date_trunc('month', "from") < first_bound THEN
 		PERFORM workflow_track.split_first_partition("from");

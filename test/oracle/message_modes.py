@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from typing import Callable, Sequence
+from typing import Callable, Sequence, TypeVar
 
 from feed import transaction
 from messages import MessageFeed, copy, ingest, insert
 from modes import SESSIONS, Session, Stage, cut, setup
 
 MessageMode = Callable[[MessageFeed, random.Random], list[Stage]]
+T = TypeVar("T")
 
 
 def payloads(feed: MessageFeed) -> list[bytes]:
@@ -52,7 +53,7 @@ def stream(feed: MessageFeed, rng: random.Random) -> list[Stage]:
     return [[[*setup(feed), insert([feed.stream]), *rows(feed)]]]
 
 
-def shuffled(items: Sequence, rng: random.Random) -> list:
+def shuffled(items: Sequence[T], rng: random.Random) -> list[T]:
     return rng.sample(items, len(items))
 
 
