@@ -89,7 +89,7 @@ part_mail() {
 	read -r pid <&"${LOADER[0]}"
 	for ((k = 1; k <= batches; k++)); do
 		{
-			echo "INSERT INTO workflow_track.inbox (body) SELECT format(E'MSH|^~\\\\\\\\&|%s|NORTH|||%s||%s|M%s|P|2.5.1\\rPID|1||P%s\\rPV1|1|O|A^1^1^NORTH||||||||||||||||V%s\\rORC|%s|O%s|F%s||||||%s\\rOBR|1|O%s|F%s|2823-3^Potassium^LN||||||||||||NPRODER001||||||%s|||F\\rOBX|1|NM|2823-3^Potassium^LN||4.%s|||N|||F',"
+			echo "INSERT INTO workflow_track.inbox (body) SELECT format(E'MSH|^~\\\\&|%s|NORTH|||%s||%s|M%s|P|2.5.1\\rPID|1||P%s\\rPV1|1|O|A^1^1^NORTH||||||||||||||||V%s\\rORC|%s|O%s|F%s||||||%s\\rOBR|1|O%s|F%s|2823-3^Potassium^LN||||||||||||NPRODER001||||||%s|||F\\rOBX|1|NM|2823-3^Potassium^LN||4.%s|||N|||F',"
 			echo "CASE n % 2 WHEN 0 THEN 'EHR' ELSE 'LIS' END, t, CASE n % 2 WHEN 0 THEN 'ORM^O01' ELSE 'ORU^R01' END, n, n / 2 % 50000, n / 4, CASE n % 2 WHEN 0 THEN 'NW' ELSE 'RE' END, n / 2, n / 2, t, n / 2, n / 2, t, n % 10)"
 			echo "FROM (SELECT n, to_char('$END'::timestamptz - interval '90 days' + n * interval '7 seconds', 'YYYYMMDDHH24MISS') AS t FROM generate_series(($k - 1) * 10000::bigint, $k * 10000 - 1) n) m;"
 			echo "SELECT 'done';"
@@ -102,6 +102,7 @@ part_mail() {
 	wait "$LOADER_PID" || true
 	row "private memory after 100,000 and after $MAIL_SIZE messages" "$((early / 1024)) and $((late / 1024)) MB" "$((late - early))" "<" 2048
 	sql mail -c ANALYZE
+	[ "$(sql mail -c "SELECT count(*) FROM workflow_track.event")" = "$MAIL_SIZE" ] || die "not every message gave its event"
 	for name in order visit patient; do
 		trace_times "$name"
 	done
@@ -121,7 +122,8 @@ trace_times() {
 		ms+=("$(sql mail -o /dev/null -c '\timing on' -c "SELECT * FROM workflow_track.message_trace('P0')" -c "SELECT * FROM workflow_track.message_trace('$number')" |
 			sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | tail -n 1)")
 		rows=$(sql mail -c "SELECT count(*) FROM workflow_track.message_trace('$number')")
+		[ "$rows" -gt 1 ] || die "message_trace('$number') finds $rows messages"
 	done
-	row "message_trace of a${name/#o/n o}, $rows of $MAIL_SIZE messages" "$(printf '%.1f' "$(median_of "${ms[*]}")") ms" \
+	row "message_trace of one $name, $rows of $MAIL_SIZE messages" "$(printf '%.1f' "$(median_of "${ms[*]}")") ms" \
 		"$(median_of "${ms[*]}")" $([ "$name" != order ] || echo "< 5")
 }
