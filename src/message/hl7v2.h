@@ -162,6 +162,10 @@ typedef struct Hl7Path
 extern int	hl7_parse_path(const char *text, int len, Hl7Path *path,
 						   int *bad, int *bad_len, const char **why);
 
+/* The repetitions of its field that a path means, one a call; *at begins at 0. */
+extern bool hl7_next_path_repetition(const Hl7Message *message, const Hl7Path *path, Hl7Slice field,
+									 int *at, Hl7Slice *repetition);
+
 /* What a path names in one repetition of its field, as sent. */
 extern Hl7Slice hl7_path_leaf(const Hl7Message *message, const Hl7Path *path, Hl7Slice repetition);
 

@@ -21,9 +21,7 @@ typedef struct Walk
 	uint32_t	name;
 	bool		every;			/* of shared segments too */
 	bool		in_group;
-	bool		backward;
 	int			at;				/* the next one to look at */
-	int			after;			/* where to go on when there is none before */
 	int			skip;			/* so many before the one that is asked for by number */
 	bool		single;
 	bool		done;
@@ -46,12 +44,15 @@ is_shared(const Hl7Scope *scope, int segment)
 		(segment >= scope->patient_start && segment < scope->patient_end);
 }
 
-/* Where the segments of a name next to the driver are: goes on from where they were for the driver before. */
-static Hl7Nearest
+/*
+ * The shared segment of a name that is nearest to the driver, or the number of
+ * segments: goes on from where those of the name were for the driver before.
+ */
+static int
 find_nearest(Hl7Scope *scope, uint32_t name)
 {
 	const Hl7Message *message = scope->message;
-	Hl7Nearest	found = {name, -1, 0};
+	Hl7Nearest	found = {name, -1, -1, 0};
 	int			i = 0;
 
 	while (i < scope->nnearest && scope->nearest[i].name != name)
@@ -62,7 +63,11 @@ find_nearest(Hl7Scope *scope, uint32_t name)
 		   (found.after < scope->driver || message->segments[found.after].name != name))
 	{
 		if (message->segments[found.after].name == name)
+		{
 			found.before = found.after;
+			if (found.after < scope->header_end)
+				found.in_header = found.after;
+		}
 		found.after++;
 	}
 	if (i < HL7_NEAREST)
@@ -71,7 +76,11 @@ find_nearest(Hl7Scope *scope, uint32_t name)
 		if (i == scope->nnearest)
 			scope->nnearest++;
 	}
-	return found;
+	if (found.before >= 0 && is_shared(scope, found.before))
+		return found.before;
+	if (found.in_header >= 0)
+		return found.in_header;
+	return is_shared(scope, found.after) ? found.after : message->nsegments;
 }
 
 static void
@@ -97,11 +106,8 @@ walk_begin(Walk *walk, Hl7Scope *scope, uint32_t name, int occurrence, bool ever
 	}
 	else if (!every && occurrence == 0 && scope->driver >= 0)
 	{
-		Hl7Nearest	found = find_nearest(scope, name);
-
-		walk->at = found.before;
-		walk->after = found.after;
-		walk->backward = true;
+		walk->at = find_nearest(scope, name);
+		walk->single = true;
 	}
 }
 
@@ -115,21 +121,17 @@ walk_next(Walk *walk)
 
 	while (!walk->done)
 	{
-		int			at = walk->at;
+		int			at = walk->at++;
 
-		if (walk->backward && at < 0)
-		{
-			walk->backward = false;
-			walk->at = walk->after;
-			continue;
-		}
-		if (!walk->backward && at >= end)
+		if (at >= end)
 			break;
-		walk->at += walk->backward ? -1 : 1;
-		if (message->segments[at].name != walk->name)
-			continue;
 		/* a number counts the segments of the message, or of the group */
 		if (!walk->in_group && !walk->single && !is_shared(scope, at))
+		{
+			walk->at = at < scope->patient_start ? scope->patient_start : end;
+			continue;
+		}
+		if (message->segments[at].name != walk->name)
 			continue;
 		if (walk->skip-- > 0)
 			continue;
@@ -187,7 +189,7 @@ comparable(const Hl7Message *message, Hl7Arena *arena, const Hl7Path *path, Hl7S
 static bool
 same(Hl7Slice a, Hl7Slice b)
 {
-	return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
 static bool
@@ -197,18 +199,6 @@ is_listed(const ValueList *values, Hl7Slice value)
 		if (same(values->items[i], value))
 			return true;
 	return false;
-}
-
-/* The repetitions of a field that a path means, one a call; *at begins at 0. */
-static bool
-next_repetition(const Hl7Message *message, const Hl7Path *path, Hl7Slice field, int *at, Hl7Slice *repetition)
-{
-	if (path->repetition == 0)
-		return hl7_next_repetition(message, field, at, repetition);
-	if ((*at)++ > 0)
-		return false;
-	*repetition = hl7_repetition(message, field, path->repetition);
-	return repetition->data != NULL;
 }
 
 /* Does a test hold in a segment, or in one repetition of its field? */
@@ -224,7 +214,7 @@ where_holds(const Test *test, Hl7Scope *scope, Hl7Arena *arena, int segment, con
 	if (repetition != NULL)
 		found = is_listed(&test->values, comparable(message, arena, &test->path, *repetition));
 	else
-		while (!found && next_repetition(message, &test->path, field, &at, &part))
+		while (!found && hl7_next_path_repetition(message, &test->path, field, &at, &part))
 			found = is_listed(&test->values, comparable(message, arena, &test->path, part));
 	return found == (test->kind == TEST_EQUAL);
 }
@@ -309,35 +299,84 @@ value_of(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena, Hl7Slice repeti
 	return value->text.len > 0;
 }
 
+/* Gathers the matches in a segment: the first alone, or all. */
+static void
+gather_segment(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena, int segment, bool every, Hl7Values *values)
+{
+	bool		of_repetition = a->has_where && a->where.path.field == a->path.field;
+	Hl7Slice	field = hl7_field(scope->message, segment, a->path.field);
+	Hl7Slice	repetition;
+	int			at = 0;
+
+	if (a->has_where && !of_repetition && !where_holds(&a->where, scope, arena, segment, NULL))
+		return;
+	while (hl7_next_path_repetition(scope->message, &a->path, field, &at, &repetition))
+	{
+		Hl7Value	value;
+
+		if ((of_repetition && !where_holds(&a->where, scope, arena, segment, &repetition)) ||
+			!value_of(a, scope, arena, repetition, &value))
+			continue;
+		add_value(values, arena, value);
+		if (!every)
+			return;
+	}
+}
+
+/* What is kept of an alternative; where there is no room for more, of the last one. */
+static Hl7Kept *
+kept_of(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena)
+{
+	int			i = 0;
+
+	if (scope->kept == NULL)
+		scope->kept = hl7_alloc(arena, sizeof(Hl7Kept) * HL7_KEPT);
+	while (i < scope->nkept && scope->kept[i].alternative != a)
+		i++;
+	if (i == HL7_KEPT)
+		i--;
+	else if (i < scope->nkept)
+		return &scope->kept[i];
+	else
+		scope->nkept++;
+	scope->kept[i] = (Hl7Kept) {a, -1, {{NULL, 0}, {NULL, 0}, false, false}};
+	return &scope->kept[i];
+}
+
+/* Gathers the first match in a segment that drivers share: they are many, and it may be long. */
+static void
+gather_shared(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena, int segment, Hl7Values *values)
+{
+	Hl7Kept    *kept = kept_of(a, scope, arena);
+
+	if (kept->segment != segment)
+	{
+		Hl7Values	found = {0};
+
+		gather_segment(a, scope, arena, segment, false, &found);
+		kept->segment = segment;
+		kept->value = found.n > 0 ? found.items[0] : (Hl7Value) {{NULL, 0}, {NULL, 0}, false, false};
+	}
+	if (kept->value.text.len > 0)
+		add_value(values, arena, kept->value);
+}
+
 /* Gathers the matches of a path: the first alone, or all. */
 static void
 gather_matches(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena, Hl7Values *values)
 {
 	bool		every = a->quantifier != TAKE_FIRST;
-	bool		of_repetition = a->has_where && a->where.path.field == a->path.field;
+	int			before = values->n;
 	Walk		walk;
 	int			segment;
 
 	walk_begin(&walk, scope, a->path.name, a->path.occurrence, every);
-	while ((segment = walk_next(&walk)) >= 0)
+	while ((segment = walk_next(&walk)) >= 0 && (every || values->n == before))
 	{
-		Hl7Slice	field = hl7_field(scope->message, segment, a->path.field);
-		Hl7Slice	repetition;
-		int			at = 0;
-
-		if (a->has_where && !of_repetition && !where_holds(&a->where, scope, arena, segment, NULL))
-			continue;
-		while (next_repetition(scope->message, &a->path, field, &at, &repetition))
-		{
-			Hl7Value	value;
-
-			if ((of_repetition && !where_holds(&a->where, scope, arena, segment, &repetition)) ||
-				!value_of(a, scope, arena, repetition, &value))
-				continue;
-			add_value(values, arena, value);
-			if (!every)
-				return;
-		}
+		if (scope->driver < 0 || walk_goes_on(&walk))
+			gather_segment(a, scope, arena, segment, every, values);
+		else
+			gather_shared(a, scope, arena, segment, values);
 		if (!walk_goes_on(&walk))
 			return;
 	}
@@ -462,7 +501,7 @@ any_match(const Test *test, Hl7Scope *scope, Hl7Arena *arena, bool listed)
 		Hl7Slice	repetition;
 		int			at = 0;
 
-		while (next_repetition(scope->message, &test->path, field, &at, &repetition))
+		while (hl7_next_path_repetition(scope->message, &test->path, field, &at, &repetition))
 		{
 			Hl7Slice	value = comparable(scope->message, arena, &test->path, repetition);
 

@@ -99,20 +99,25 @@ static bool
 read_quoted(Reader *r, Hl7Slice *value)
 {
 	int			start = r->at++;
-	char	   *out = hl7_alloc(r->arena, r->text.len - start);
+	char	   *out;
 	int			n = 0;
 
-	for (;;)
+	for (;; r->at++)
 	{
 		if (r->at >= r->text.len)
 			return complain(r, start, r->at, "the quoted text does not end");
-		if (r->text.data[r->at] == '\'')
-		{
-			r->at++;
-			if (r->at >= r->text.len || r->text.data[r->at] != '\'')
-				break;
-		}
-		out[n++] = r->text.data[r->at++];
+		if (r->text.data[r->at] != '\'')
+			continue;
+		r->at++;
+		if (r->at >= r->text.len || r->text.data[r->at] != '\'')
+			break;
+	}
+	out = hl7_alloc(r->arena, r->at - start);
+	for (int i = start + 1; i < r->at - 1; i++)
+	{
+		out[n++] = r->text.data[i];
+		if (r->text.data[i] == '\'')
+			i++;
 	}
 	*value = (Hl7Slice) {out, n};
 	return true;

@@ -50,11 +50,30 @@ typedef struct Hl7IdChoice
 typedef struct Hl7Nearest
 {
 	uint32_t	name;
+	int			in_header;		/* the last one before the driver and the first PID, or -1 */
 	int			before;			/* the last one before the driver, or -1 */
 	int			after;			/* the first one that is not before it, or the number of segments */
 } Hl7Nearest;
 
 #define HL7_NEAREST 16
+
+typedef struct Hl7Value
+{
+	Hl7Slice	text;			/* decoded, without outer blanks */
+	Hl7Slice	system;			/* of a code */
+	bool		is_code;
+	bool		is_id;			/* the identifier that the sender's settings name */
+} Hl7Value;
+
+/* What an alternative of an expression found in a segment that drivers share; of no length for nothing. */
+typedef struct Hl7Kept
+{
+	const void *alternative;
+	int			segment;
+	Hl7Value	value;
+} Hl7Kept;
+
+#define HL7_KEPT 32
 
 /* What a rule is applied to: the segments that its paths are looked for in. */
 typedef struct Hl7Scope
@@ -71,15 +90,9 @@ typedef struct Hl7Scope
 	int			patient_end;
 	int			nnearest;		/* found so far */
 	Hl7Nearest	nearest[HL7_NEAREST];
+	int			nkept;
+	Hl7Kept    *kept;
 } Hl7Scope;
-
-typedef struct Hl7Value
-{
-	Hl7Slice	text;			/* decoded, without outer blanks */
-	Hl7Slice	system;			/* of a code */
-	bool		is_code;
-	bool		is_id;			/* the identifier that the sender's settings name */
-} Hl7Value;
 
 typedef struct Hl7Values
 {
@@ -128,11 +141,11 @@ typedef enum Hl7Column
 
 extern const char *const hl7_column_names[HL7_NCOLUMNS];
 
-/* Which messages: TYPE^TRIGGER, either of which may be *. */
+/* Which messages: TYPE^TRIGGER, as numbers; 0 is *, any. */
 typedef struct Hl7Pattern
 {
-	Hl7Slice	type;
-	Hl7Slice	trigger;
+	uint32_t	type;
+	uint32_t	trigger;
 } Hl7Pattern;
 
 typedef struct Hl7Detail
@@ -171,8 +184,8 @@ extern bool hl7_parse_details(Hl7Arena *arena, Hl7Slice text, Hl7Rule *rule, Hl7
 extern void hl7_message_type(const Hl7Message *message, Hl7Slice *type, Hl7Slice *trigger);
 
 /*
- * Calls for each segment that a rule for such a message gives something of.
- * Returns whether there is a rule for it that is not for any message.
+ * Calls for each segment that a rule for such a message gives something of; what
+ * is allocated meanwhile must stay.  Returns whether there is a rule for it that is not for any message.
  */
 typedef void (*Hl7Apply) (void *arg, const Hl7Rule *rule, Hl7Scope *scope);
 extern bool hl7_apply(const Hl7Mapping *mapping, const Hl7Message *message, const Hl7IdChoice *choice,

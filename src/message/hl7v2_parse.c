@@ -108,12 +108,13 @@ static inline Hl7Slice
 nth_part(Hl7Slice s, char separator, int n)
 {
 	static const Hl7Slice nothing = {NULL, 0};
-	const char *end = s.data + s.len;
 	const char *start = s.data;
+	const char *end;
 	const char *stop;
 
 	if (s.data == NULL || (separator == 0 && n > 1))
 		return nothing;
+	end = s.data + s.len;
 	if (n > 1)
 	{
 		start = find_nth(s.data, end, separator, n - 1);

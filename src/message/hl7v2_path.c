@@ -181,6 +181,20 @@ path_repetition(const Hl7Message *message, const Hl7Path *path, int segment, int
 	return hl7_repetition(message, field, n);
 }
 
+/* The repetitions of a field that a path means, one a call; *at begins at 0. */
+bool
+hl7_next_path_repetition(const Hl7Message *message, const Hl7Path *path, Hl7Slice field, int *at, Hl7Slice *repetition)
+{
+	bool		is_one = names_delimiters(path);
+
+	if (path->repetition == 0 && !is_one)
+		return hl7_next_repetition(message, field, at, repetition);
+	if ((*at)++ > 0 || (is_one && path->repetition > 1))
+		return false;
+	*repetition = is_one ? field : hl7_repetition(message, field, path->repetition);
+	return repetition->data != NULL;
+}
+
 /* The next segment of the path's name after a segment. */
 static int
 next_segment(const Hl7Message *message, uint32_t name, int segment)
@@ -381,14 +395,15 @@ decode_escape(const Hl7Message *message, const char *s, int len, char *out)
 Hl7Slice
 hl7_decode(const Hl7Message *message, Hl7Arena *arena, Hl7Slice s)
 {
-	const char *end = s.data + s.len;
 	const char *from = s.data;
+	const char *end;
 	const char *next;
 	char	   *out;
 	int			n = 0;
 
 	if (s.data == NULL || message->escape == 0 || memchr(s.data, message->escape, s.len) == NULL)
 		return s;
+	end = s.data + s.len;
 	out = hl7_alloc(arena, s.len);
 	while ((next = memchr(from, message->escape, end - from)) != NULL)
 	{

@@ -53,19 +53,36 @@ is_type_word(Hl7Slice s, int least, int most)
 	return true;
 }
 
+/* A word of up to four characters as a number; a longer one is none of any pattern. */
+static uint32_t
+word_number(Hl7Slice s)
+{
+	uint32_t	number = 0;
+
+	if (s.len == 0 || s.len > 4)
+		return UINT32_MAX;
+	for (int i = 0; i < s.len; i++)
+		number = number << 8 | (unsigned char) s.data[i];
+	return number;
+}
+
 /* TYPE^TRIGGER, TYPE^* or * */
 bool
 hl7_parse_pattern(Hl7Slice text, Hl7Pattern *pattern, Hl7TextError *error)
 {
 	const char *caret = memchr(text.data, '^', text.len);
 	int			type_len = caret != NULL ? (int) (caret - text.data) : text.len;
+	Hl7Slice	type;
+	Hl7Slice	trigger;
 
-	pattern->type = (Hl7Slice) {text.data, type_len};
-	pattern->trigger = caret != NULL ? (Hl7Slice) {caret + 1, text.len - type_len - 1} : (Hl7Slice) {"*", 1};
-	if (!is_type_word(pattern->type, 3, 3))
+	type = (Hl7Slice) {text.data, type_len};
+	trigger = caret != NULL ? (Hl7Slice) {caret + 1, text.len - type_len - 1} : (Hl7Slice) {"*", 1};
+	if (!is_type_word(type, 3, 3))
 		return complain(error, 0, type_len, "a type of messages is three capital letters or digits, or *");
-	if (!is_type_word(pattern->trigger, 1, 4))
+	if (!is_type_word(trigger, 1, 4))
 		return complain(error, type_len + 1, text.len, "the trigger after ^ is capital letters and digits, or *");
+	pattern->type = hl7_equal(type, "*") ? 0 : word_number(type);
+	pattern->trigger = hl7_equal(trigger, "*") ? 0 : word_number(trigger);
 	return true;
 }
 
@@ -161,23 +178,20 @@ hl7_message_type(const Hl7Message *message, Hl7Slice *type, Hl7Slice *trigger)
 			*trigger = (Hl7Slice) {lone_triggers[i].trigger, (int) strlen(lone_triggers[i].trigger)};
 }
 
-static bool
-word_fits(Hl7Slice pattern, Hl7Slice word)
-{
-	return (pattern.len == 1 && pattern.data[0] == '*') ||
-		(pattern.len == word.len && memcmp(pattern.data, word.data, word.len) == 0);
-}
-
 /* Is a rule for messages of a type? */
 static bool
-rule_fits(const Hl7Rule *rule, Hl7Slice type, Hl7Slice trigger, bool *is_special)
+rule_fits(const Hl7Rule *rule, uint32_t type, uint32_t trigger, bool *is_special)
 {
 	for (int i = 0; i < rule->npatterns; i++)
-		if (word_fits(rule->patterns[i].type, type) && word_fits(rule->patterns[i].trigger, trigger))
+	{
+		const Hl7Pattern *pattern = &rule->patterns[i];
+
+		if ((pattern->type == 0 || pattern->type == type) && (pattern->trigger == 0 || pattern->trigger == trigger))
 		{
-			*is_special = !hl7_equal(rule->patterns[i].type, "*");
+			*is_special = pattern->type != 0;
 			return true;
 		}
+	}
 	return false;
 }
 
@@ -202,12 +216,12 @@ opens_groups(const Hl7Message *message, const Hl7Rule *rule)
 		find_segment(message, rule->begins_with, 0, end) < find_segment(message, rule->segment, 0, end);
 }
 
-/* Where the group of a driver starts, given the driver before it (or -1). */
+/* Where the group of a driver starts, given the driver before it (or -1); another patient's segments are none of it. */
 static int
 group_start(const Hl7Message *message, const Hl7Rule *rule, int previous, int driver, bool opened)
 {
 	if (opened)
-		for (int i = driver - 1; i > previous; i--)
+		for (int i = driver - 1; i > previous && message->segments[i].name != PID; i--)
 			if (message->segments[i].name == rule->begins_with)
 				return i;
 	return driver;
@@ -251,7 +265,7 @@ apply_rule(const Hl7Rule *rule, const Hl7Message *message, const Hl7IdChoice *ch
 		next = find_segment(message, rule->segment, driver + 1, end);
 		scope.driver = driver;
 		scope.group_start = group_start(message, rule, previous, driver, opened);
-		scope.group_end = next < end ? group_start(message, rule, driver, next, opened) : end;
+		scope.group_end = opened ? find_segment(message, rule->begins_with, driver + 1, next) : next;
 		set_patient(&scope);
 		if (scope.group_end > scope.patient_end)
 			scope.group_end = scope.patient_end;
@@ -269,14 +283,18 @@ hl7_apply(const Hl7Mapping *mapping, const Hl7Message *message, const Hl7IdChoic
 {
 	Hl7Slice	type;
 	Hl7Slice	trigger;
+	uint32_t	type_number;
+	uint32_t	trigger_number;
 	bool		known = false;
 
 	hl7_message_type(message, &type, &trigger);
+	type_number = word_number(type);
+	trigger_number = word_number(trigger);
 	for (int i = 0; i < mapping->nrules; i++)
 	{
 		bool		is_special;
 
-		if (!rule_fits(mapping->rules[i], type, trigger, &is_special))
+		if (!rule_fits(mapping->rules[i], type_number, trigger_number, &is_special))
 			continue;
 		known |= is_special;
 		apply_rule(mapping->rules[i], message, choice, arena, apply, arg);

@@ -68,25 +68,44 @@ message_arena(void)
 
 /* --- splitting ------------------------------------------------------------- */
 
-/* How many messages the batch or file has that a trailer ends, by itself; -1 if it does not tell. */
+/* How many messages BTS, at s, says that the batch has; -1 if it does not tell. */
 static int
-told_count(const Received *trailer)
+told_count(const char *s, const char *end)
 {
-	const char *s = trailer->bytes.data;
-	const char *end = s + trailer->bytes.len;
 	int			count = 0;
 	bool		any = false;
 
-	while (end - s >= 4 && memcmp(s, "BTS", 3) != 0)
-		s++;
-	if (end - s < 4)
-		return -1;
 	for (s += 4; s < end && *s >= '0' && *s <= '9' && count < 100000000; s++)
 	{
 		count = count * 10 + (*s - '0');
 		any = true;
 	}
 	return any ? count : -1;
+}
+
+/* Notes where a batch ends that tells of other messages than came; of the first, `came` came before it, -1 is not known. */
+static void
+check_counts(Received *envelope, int came)
+{
+	const char *s = envelope->bytes.data;
+	const char *end = s + envelope->bytes.len;
+
+	while (end - s >= 3)
+	{
+		if (memcmp(s, "BTS", 3) == 0)
+		{
+			int			told = told_count(s, end);
+
+			if (told >= 0 && came >= 0 && told != came)
+				note_problem(envelope, MESSAGE_INCOMPLETE, "batch_count", "BTS-1 says %d messages, and %d came", told, came);
+			came = -1;
+		}
+		else if (memcmp(s, "BHS", 3) == 0)
+			came = 0;
+		while (s < end && *s != '\r' && *s != '\n')
+			s++;
+		s++;
+	}
 }
 
 /* What came, and how far it is split. */
@@ -117,10 +136,7 @@ next_received(Splitter *splitter)
 	r->encoding = -1;
 	if (kind == HL7_ENVELOPE)
 	{
-		int			told = told_count(r);
-
-		if (splitter->any && told >= 0 && told != splitter->in_batch)
-			note_problem(r, MESSAGE_INCOMPLETE, "batch_count", "BTS-1 says %d messages, and %d came", told, splitter->in_batch);
+		check_counts(r, splitter->any ? splitter->in_batch : -1);
 		splitter->in_batch = 0;
 	}
 	else

@@ -100,9 +100,9 @@ typedef struct Received
 
 extern void note_problem(Received *r, MessageStatus status, const char *problem, const char *format,...) pg_attribute_printf(4, 5);
 extern void read_header(Received *r, Hl7Arena *arena);
+extern void understand_begin(void);
 extern void understand(Received *r, const Mapping *mapping, Hl7Arena *arena);
 extern pg_uuid_t hash_id(Str source_system, Str facility, Str control_id);
 extern bool is_result(Str kind);
-extern Oid	enum_value(const char *type, const char *label);
 
 #endif							/* WT_RECEIVED_H */

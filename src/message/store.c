@@ -869,6 +869,7 @@ read_messages(List *parts, Hl7Arena *arena)
 	Oid			sequence = table_oid("message_message_id_seq");
 	ListCell   *lc;
 
+	understand_begin();
 	foreach(lc, parts)
 	{
 		Received   *r = lfirst(lc);

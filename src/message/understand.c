@@ -56,14 +56,33 @@ text_datum(Str s)
 	return PointerGetDatum(cstring_to_text_with_len(s.data, s.len));
 }
 
-/* A value of an enum of ours. */
-Oid
-enum_value(const char *type, const char *label)
+/* Values of our enums, looked up anew for every batch of messages. */
+static Oid	precision_values[6];
+static Oid	severity_values[3];
+static Oid	interface_value;
+static const char *const precision_labels[] = {"second", "minute", "hour", "day", "month", "year"};	/* as Hl7Precision */
+static const char *const severity_labels[] = {"normal", "abnormal", "critical"};
+
+/* Looks up values of an enum. */
+static void
+find_values(const char *type, const char *const *labels, Oid *values, int n)
 {
 	Oid			type_oid = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
 										   CStringGetDatum(type), ObjectIdGetDatum(schema_oid()));
 
-	return GetSysCacheOid2(ENUMTYPOIDNAME, Anum_pg_enum_oid, ObjectIdGetDatum(type_oid), CStringGetDatum(label));
+	for (int i = 0; i < n; i++)
+		values[i] = GetSysCacheOid2(ENUMTYPOIDNAME, Anum_pg_enum_oid, ObjectIdGetDatum(type_oid), CStringGetDatum(labels[i]));
+}
+
+/* Begins with a batch of messages. */
+void
+understand_begin(void)
+{
+	static const char *const methods[] = {"interface"};
+
+	find_values("time_precision", precision_labels, precision_values, lengthof(precision_labels));
+	find_values("severity", severity_labels, severity_values, lengthof(severity_labels));
+	find_values("entry_method", methods, &interface_value, 1);
 }
 
 /* Begins with, of a kind's name. */
@@ -415,9 +434,6 @@ check_merge(Reading *reading, Str kind, Str patient, Str subject)
 	return false;
 }
 
-/* Precisions as the server's enum has them, in the order of Hl7Precision. */
-static const char *const precision_labels[] = {"second", "minute", "hour", "day", "month", "year"};
-
 static void
 make_event(Reading *reading)
 {
@@ -450,7 +466,7 @@ make_event(Reading *reading)
 	event->at = at;
 	event->values[EV_OCCURRED_AT] = TimestampTzGetDatum(at);
 	event->values[EV_SOURCE_SEQUENCE] = Int32GetDatum(source_sequence(reading));
-	event->values[EV_TIME_PRECISION] = ObjectIdGetDatum(enum_value("time_precision", precision_labels[precision]));
+	event->values[EV_TIME_PRECISION] = ObjectIdGetDatum(precision_values[precision]);
 	put_planned_at(reading, event);
 	put_text(event, EV_FACILITY, facility);
 	put_text(event, EV_PATIENT_ID, patient);
@@ -463,15 +479,19 @@ make_event(Reading *reading)
 	event->values[EV_CODE] = PointerGetDatum(code);
 	put_text(event, EV_VALUE, str_of_slice(column_value(reading, HL7_VALUE).text));
 	severity = column_value(reading, HL7_SEVERITY).text;
-	event->nulls[EV_SEVERITY] = severity.len == 0;
-	if (severity.len > 0)
-		event->values[EV_SEVERITY] = ObjectIdGetDatum(enum_value("severity", pnstrdup(severity.data, severity.len)));
+	event->nulls[EV_SEVERITY] = true;
+	for (int i = 0; i < (int) lengthof(severity_labels); i++)
+		if (hl7_equal(severity, severity_labels[i]))
+		{
+			event->nulls[EV_SEVERITY] = false;
+			event->values[EV_SEVERITY] = ObjectIdGetDatum(severity_values[i]);
+		}
 	put_text(event, EV_ACTOR, identifier(reading, HL7_ACTOR));
 	put_text(event, EV_ACTOR_ROLE, identifier(reading, HL7_ACTOR_ROLE));
 	put_text(event, EV_RECIPIENT, identifier(reading, HL7_RECIPIENT));
 	put_text(event, EV_RECIPIENT_ROLE, identifier(reading, HL7_RECIPIENT_ROLE));
 	put_text(event, EV_SOURCE_SYSTEM, r->source_system);
-	event->values[EV_ENTRY_METHOD] = ObjectIdGetDatum(enum_value("entry_method", "interface"));
+	event->values[EV_ENTRY_METHOD] = ObjectIdGetDatum(interface_value);
 	detail = detail_of(reading);
 	event->nulls[EV_DETAIL] = detail == NULL;
 	event->values[EV_DETAIL] = JsonbPGetDatum(detail);
