@@ -343,18 +343,38 @@ kept_of(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena)
 	return &scope->kept[i];
 }
 
-/* Gathers the first match in a segment that drivers share: they are many, and it may be long. */
+/* Gathers the matches in the segments of a walk: the first alone, or all. */
 static void
-gather_shared(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena, int segment, Hl7Values *values)
+gather_walk(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena, Walk *walk, bool every, Hl7Values *values)
+{
+	int			before = values->n;
+	int			segment;
+
+	while ((segment = walk_next(walk)) >= 0 && (every || values->n == before))
+	{
+		gather_segment(a, scope, arena, segment, every, values);
+		if (!walk_goes_on(walk))
+			return;
+	}
+}
+
+/*
+ * Gathers the first match in segments that drivers share: they are many, and it
+ * may be long.  Which segments are meant is told by the nearest one, or where the
+ * alternative chooses among all, by the patient.
+ */
+static void
+gather_shared(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena, Walk *walk, Hl7Values *values)
 {
 	Hl7Kept    *kept = kept_of(a, scope, arena);
+	int			meant = a->has_where ? scope->patient_start : walk->at;
 
-	if (kept->segment != segment)
+	if (kept->segment != meant)
 	{
 		Hl7Values	found = {0};
 
-		gather_segment(a, scope, arena, segment, false, &found);
-		kept->segment = segment;
+		gather_walk(a, scope, arena, walk, false, &found);
+		kept->segment = meant;
 		kept->value = found.n > 0 ? found.items[0] : (Hl7Value) {{NULL, 0}, {NULL, 0}, false, false};
 	}
 	if (kept->value.text.len > 0)
@@ -366,20 +386,13 @@ static void
 gather_matches(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena, Hl7Values *values)
 {
 	bool		every = a->quantifier != TAKE_FIRST;
-	int			before = values->n;
 	Walk		walk;
-	int			segment;
 
-	walk_begin(&walk, scope, a->path.name, a->path.occurrence, every);
-	while ((segment = walk_next(&walk)) >= 0 && (every || values->n == before))
-	{
-		if (scope->driver < 0 || walk_goes_on(&walk))
-			gather_segment(a, scope, arena, segment, every, values);
-		else
-			gather_shared(a, scope, arena, segment, values);
-		if (!walk_goes_on(&walk))
-			return;
-	}
+	walk_begin(&walk, scope, a->path.name, a->path.occurrence, every || a->has_where);
+	if (scope->driver < 0 || walk.in_group || every || a->path.occurrence > 0)
+		gather_walk(a, scope, arena, &walk, every, values);
+	else
+		gather_shared(a, scope, arena, &walk, values);
 }
 
 /* Does no entry of a table list a value? */
