@@ -240,6 +240,9 @@ SELECT * FROM pg_temp.parts(concat_ws(E'\r', 'FHS|^~\&|EHR|NORTH|||20240301||||F
 SELECT * FROM pg_temp.parts(concat_ws(E'\r', 'FHS|^~\&|EHR|NORTH|||20240301||||F2', 'BHS|^~\&|EHR|NORTH|||20240301||||B2', pg_temp.admission('V3', 'M3'), pg_temp.admission('V4', 'M4'), 'BTS|3', 'FTS|1'));
 -- several batches in a file, an empty one, and one that tells no count
 SELECT * FROM pg_temp.parts(concat_ws(E'\n', 'BHS|^~\&|EHR|NORTH', pg_temp.admission('V5', 'M5'), 'BTS|1', 'BHS|^~\&|EHR|NORTH', 'BTS|0', 'BHS|^~\&|EHR|NORTH', pg_temp.admission('V6', 'M6'), 'BTS', 'BHS|^~\&|EHR|NORTH', pg_temp.admission('V7', 'M7'), 'no segment', 'BTS|9'));
+-- counts of batches that lack every message; of one that began elsewhere nothing is known
+SELECT * FROM pg_temp.parts(concat_ws(E'\r\n', 'BHS|^~\&|EHR|NORTH', 'BTS|2', 'BHS|^~\&|EHR|NORTH', 'BTS|0', 'BHS|^~\&|EHR|NORTH|||||ABTS|1', pg_temp.admission('W0', 'M0'), 'BTS|1', 'BHS|^~\&|EHR|NORTH', 'BTS|7'));
+SELECT * FROM pg_temp.parts(E'BTS|2\r');
 -- without any
 SELECT * FROM pg_temp.parts(pg_temp.admission('V8', 'M8') || E'\r' || pg_temp.admission('V9', 'M9') || E'\r\n\r\n' || pg_temp.admission('W1', 'M10') || E'\n');
 -- MLLP, with and without line ends; a byte order mark in front of any
