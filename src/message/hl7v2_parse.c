@@ -325,8 +325,9 @@ read_segments(Hl7Message *message, Hl7Arena *arena, int at, int len, bool cr, in
 				break;
 			if (*stop == '\0')
 				return fail(error, HL7_ZERO_BYTE, message->nsegments + 1, (int) (stop - data));
-			/* where CR ends segments, LF within one is text, unless a segment follows */
-			if (!cr || stop + 1 == data + len || segment_starts(message, (int) (stop + 1 - data), len))
+			/* where CR ends segments, LF within a field is text, unless a segment follows */
+			if (!cr || stop == data + at + 3 || stop + 1 == data + len ||
+				segment_starts(message, (int) (stop + 1 - data), len))
 				break;
 			stop++;
 		}

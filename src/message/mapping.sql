@@ -44,6 +44,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $m
 
 	{"name": "patient.merged", "message": ["ADT^A18", "ADT^A34", "ADT^A36", "ADT^A40"], "segment": "MRG", "kind": "'patient.merged'",
 		"subject": "id MRG-1", "encounter_id": "''", "actor": "EVN-5.1", "description": "MRG-1 and PID-3 are one patient; the subject is the losing id"},
+	{"name": "patient.merged without MRG", "message": ["ADT^A18", "ADT^A34", "ADT^A36", "ADT^A40"], "condition": "MRG is not present", "kind": "'patient.merged'",
+		"subject": "id MRG-1", "encounter_id": "''", "description": "names nobody who is merged, so that the message is incomplete"},
 	{"name": "patient linked", "message": ["ADT^A24"], "kind": "'patient.merged'",
 		"patient_id": "id PID[1]-3", "subject": "id PID[2]-3", "encounter_id": "''", "actor": "EVN-5.1", "detail": "linked_by: 'A24'",
 		"description": "A24 the ids of both segments PID are one patient"},
@@ -55,6 +57,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $m
 		"description": "the same where A24 named them in the other order"},
 	{"name": "encounter.merged", "message": ["ADT^A42", "ADT^A50"], "segment": "MRG", "contains": ["PV1"], "kind": "'encounter.merged'",
 		"subject": "MRG-5.1", "actor": "EVN-5.1", "description": "A42, A50 the visits of MRG-5 and PV1-19 are one; the subject is the old number"},
+	{"name": "encounter.merged without MRG", "message": ["ADT^A42", "ADT^A50"], "condition": "MRG is not present", "kind": "'encounter.merged'",
+		"subject": "MRG-5.1", "description": "names no visit that is merged, so that the message is incomplete"},
 	{"name": "identity change", "message": ["ADT^A43", "ADT^A44", "ADT^A45", "ADT^A46", "ADT^A47", "ADT^A48", "ADT^A49", "ADT^A51"], "segment": "MRG", "contains": ["PV1"],
 		"kind": "'patient.updated'", "subject": "MRG-5.1, MRG-1.1", "actor": "EVN-5.1", "problem": "'identity_change'",
 		"description": "numbers moved or changed: nothing is joined by itself, somebody has to look"},
