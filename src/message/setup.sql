@@ -204,14 +204,15 @@ BEGIN
 			CROSS JOIN LATERAL unnest(CASE WHEN m.status = 'processed' THEN m.problems ELSE ARRAY[m.status] END) p (problem)
 			WHERE m.status <> 'processed' OR m.problem IS NOT NULL
 			UNION ALL
-			SELECT m.message_id, m.received_at, coalesce(m.care_facility, m.facility), m.source_system, m.control_id,
-				m.message_type, 'no_order', 'no order is recorded under the numbers of a result',
+			SELECT m.message_id, m.received_at, coalesce(m.care_facility, m.facility) AS facility, m.source_system, m.control_id,
+				m.message_type, 'no_order' AS problem, 'no order is recorded under the numbers of a result' AS explanation,
 				m.attempts, m.patient_id, m.encounter_id, m.subject
 			FROM workflow_track.message m
 			WHERE m.is_result AND m.patient_id IS NOT NULL AND workflow_track.is_unmatched_result(m.patient_id, m.message_id)
 			UNION ALL
-			SELECT m.message_id, m.received_at, coalesce(m.care_facility, m.facility), m.source_system, m.control_id,
-				m.message_type, 'refused', format('message %s answered it with %s', a.message_id, a.code) || coalesce(': ' || a.explanation, ''),
+			SELECT m.message_id, m.received_at, coalesce(m.care_facility, m.facility) AS facility, m.source_system, m.control_id,
+				m.message_type, 'refused' AS problem,
+				format('message %s answered it with %s', a.message_id, a.code) || coalesce(': ' || a.explanation, '') AS explanation,
 				m.attempts, m.patient_id, m.encounter_id, m.subject
 			FROM workflow_track.message_answer a
 			LEFT JOIN workflow_track.message_key k ON k.id_hash = a.answered
@@ -219,8 +220,8 @@ BEGIN
 				AND m.received_at = CASE WHEN k.message_id IS NULL THEN a.received_at ELSE k.received_at END
 			WHERE a.code NOT IN ('AA', 'CA')
 			UNION ALL
-			SELECT m.message_id, m.received_at, coalesce(m.care_facility, m.facility), m.source_system, m.control_id,
-				m.message_type, 'unanswered', format('no acknowledgement of it has come within %s', s.answer_within),
+			SELECT m.message_id, m.received_at, coalesce(m.care_facility, m.facility) AS facility, m.source_system, m.control_id,
+				m.message_type, 'unanswered' AS problem, format('no acknowledgement of it has come within %s', s.answer_within) AS explanation,
 				m.attempts, m.patient_id, m.encounter_id, m.subject
 			FROM workflow_track.hl7v2_source s
 			JOIN workflow_track.message m ON m.source_system = s.source_system AND m.facility = s.facility
