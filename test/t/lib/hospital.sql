@@ -116,7 +116,7 @@ SELECT workflow_track.retract_event(event_id, 'entered in error') FROM workflow_
 
 -- Messages: one that comes twice, an admission that is called off before it comes, numbers that are one, what cannot be read, an answer.
 INSERT INTO workflow_track.hl7v2_source (source_system, facility, timezone) VALUES ('LIS', 'north', 'Europe/Berlin');
-INSERT INTO workflow_track.hl7v2_mapping (name, message, segment, kind, subject) VALUES ('site''s own', '{ZZZ^*}', 'ZZZ', '''round.completed''', 'ZZZ-1');
+INSERT INTO workflow_track.hl7v2_mapping (name, message, segment, kind, subject) VALUES ('site''s own', '{ZZZ^*}', 'ZZZ', '''assessment.documented''', 'ZZZ-1');
 INSERT INTO workflow_track.inbox (body)
 	SELECT replace(replace(line, 'TIME', to_char(date_trunc('month', now(), 'UTC') - interval '70 days', 'YYYYMMDDHH24MISS')), '/', E'\r')
 	FROM unnest(ARRAY[
