@@ -83,7 +83,7 @@ $setup$;
 COMMENT ON FUNCTION workflow_track.setup() IS
 'makes the tables, triggers, views and roles, or brings them to the installed version; changes nothing when there is nothing to do';
 
-CREATE FUNCTION workflow_track.prepare_restore(first_month timestamptz) RETURNS void
+CREATE FUNCTION workflow_track.prepare_restore(first_month timestamptz, first_message_month timestamptz DEFAULT now()) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$
 BEGIN
 	LOCK TABLE workflow_track.event IN ACCESS EXCLUSIVE MODE;
@@ -96,13 +96,13 @@ BEGIN
 	PERFORM workflow_track.ensure_partitions(first_month, now());
 	PERFORM workflow_track.drop_months(date_trunc('month', first_month, 'UTC'));
 	PERFORM workflow_track.make_message_month(m)
-		FROM generate_series(date_trunc('month', first_month, 'UTC'), now(), interval '1 month') m;
+		FROM generate_series(date_trunc('month', first_message_month, 'UTC'), now(), interval '1 month') m;
 	TRUNCATE workflow_track.event_kind, workflow_track.workflow, workflow_track.facility_access, workflow_track.hl7v2_mapping,
 		workflow_track.detection_state, workflow_track.installation CASCADE;
 END
 $$;
-COMMENT ON FUNCTION workflow_track.prepare_restore(timestamptz) IS
-'makes room for a dump of data alone: takes away the rows that setup() made, and lets months begin where those of the dump do; after the restore, setup() is to be called again';
+COMMENT ON FUNCTION workflow_track.prepare_restore(timestamptz, timestamptz) IS
+'makes room for a dump of data alone: takes away the rows that setup() made, and lets months of events and of messages begin where those of the dump do; after the restore, setup() is to be called again';
 
 -- PUBLIC has nothing.
 REVOKE ALL ON ALL ROUTINES IN SCHEMA workflow_track FROM PUBLIC;

@@ -49,7 +49,8 @@ restored('by_root', 'pg_restore', '--exit-on-error', '-j', '2', "$dir/by_root");
 
 # As docs/operate.md has it.
 my $first_month = $node->safe_psql('origin', 'SELECT min(upper_bound) FROM workflow_track.months()');
-my $prepare = "SELECT workflow_track.prepare_restore('$first_month')";
+my $first_message = $node->safe_psql('origin', 'SELECT min(received_at) FROM workflow_track.message');
+my $prepare = "SELECT workflow_track.prepare_restore('$first_month', '$first_message')";
 $node->safe_psql('data_only', "CREATE EXTENSION workflow_track; SELECT workflow_track.setup(); $prepare");
 restored('data_only', 'pg_restore', '--exit-on-error', '--data-only', '--disable-triggers', "$dir/data");
 $node->command_fails_like([ 'psql', '-X', '-d', $node->connstr('data_only'), '-c', $prepare ],

@@ -91,5 +91,6 @@ sub compare
 	$sender->wait_for_catchup('workflow_track');
 	same(kept($receiver, 'copy') =~ s/^workflow_track.(loop|duplicate)_state .*\n//gmr,
 		kept($sender, 'hospital') =~ s/^workflow_track.(loop|duplicate)_state .*\n//gmr, "$when: what is kept is equal");
-	same(reports($receiver, 'copy'), reports($sender, 'hospital'), "$when: reports are equal");
+	# messages stay where they came in
+	same(reports($receiver, 'copy'), reports($sender, 'hospital') =~ s/^workflow_track.message_exception .*\n//gmr, "$when: reports are equal");
 }
