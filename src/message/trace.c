@@ -6,9 +6,7 @@
 #include "compat.h"
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "funcapi.h"
-#include "nodes/parsenodes.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
@@ -17,6 +15,7 @@
 #include "detect/detect.h"
 #include "detect/table.h"
 #include "message/received.h"
+#include "message/statement.h"
 #include "record/owner.h"
 #include "report/visible.h"
 
@@ -34,61 +33,35 @@ message_key_hash(PG_FUNCTION_ARGS)
 	PG_RETURN_UUID_P(uuid);
 }
 
-/* A query, planned once for all numbers: planning over every month takes longer than what is planned. */
-typedef struct TraceQuery
-{
-	const char *sql;
-	int			nargs;
-	Oid			types[3];
-	SPIPlanPtr	plan;
-} TraceQuery;
-
 /* The patients whose messages name a number, but for the number itself. */
-static TraceQuery find_patients = {
+static Statement find_patients = {
 	"SELECT pg_catalog.array_agg(DISTINCT m.patient_id) FROM workflow_track.message m "
 	"WHERE m.identifiers OPERATOR(pg_catalog.@>) ARRAY[$1 COLLATE \"C\"] AND m.patient_id OPERATOR(pg_catalog.<>) $1",
-	1, {TEXTOID}
+	1, {TEXTOID}, true
 };
 
 /* The number, and those that aliases of these patients make one with it. */
-static TraceQuery find_numbers = {
+static Statement find_numbers = {
 	"WITH RECURSIVE pair AS MATERIALIZED (SELECT a.alias, a.subject FROM workflow_track.subject_alias a "
 	"WHERE a.patient_id OPERATOR(pg_catalog.=) ANY ($2)), "
 	"numbers AS (SELECT $1 COLLATE \"C\" AS number UNION "
 	"SELECT CASE WHEN p.alias OPERATOR(pg_catalog.=) n.number THEN p.subject ELSE p.alias END FROM numbers n JOIN pair p "
 	"ON p.alias OPERATOR(pg_catalog.=) n.number OR p.subject OPERATOR(pg_catalog.=) n.number) "
 	"SELECT pg_catalog.array_agg(number) FROM numbers",
-	2, {TEXTOID, TEXTARRAYOID}
+	2, {TEXTOID, TEXTARRAYOID}, true
 };
 
 /* All messages that name any of the numbers, of facilities that may be seen. */
-static TraceQuery find_messages = {
+static Statement find_messages = {
 	"SELECT m.message_id, m.received_at, coalesce(m.care_facility, m.facility), m.source_system, m.control_id, m.message_type, "
 	"m.status, m.problem, m.explanation, m.patient_id, m.encounter_id, "
 	"ARRAY(SELECT i FROM pg_catalog.unnest(m.identifiers) i WHERE i OPERATOR(pg_catalog.=) ANY ($1)) "
 	"FROM workflow_track.message m WHERE m.identifiers OPERATOR(pg_catalog.&&) $1 "
 	"AND ($2 OR coalesce(m.care_facility, m.facility) OPERATOR(pg_catalog.=) ANY ($3)) ORDER BY m.message_id",
-	3, {TEXTARRAYOID, BOOLOID, TEXTARRAYOID}
+	3, {TEXTARRAYOID, BOOLOID, TEXTARRAYOID}, true
 };
 
 #define TRACE_COLUMNS 12
-
-/* Runs a query. */
-static void
-run(TraceQuery *query, Datum *values, const char *nulls)
-{
-	if (query->plan == NULL)
-	{
-		SPIPlanPtr	plan = SPI_prepare_cursor(query->sql, query->nargs, query->types, CURSOR_OPT_GENERIC_PLAN);
-
-		if (plan == NULL)
-			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-		SPI_keepplan(plan);
-		query->plan = plan;
-	}
-	if (SPI_execute_plan(query->plan, values, nulls, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_plan failed");
-}
 
 /* Every number that is one with a number. */
 static Datum
@@ -98,9 +71,9 @@ same_numbers(Datum number)
 	bool		no_patients;
 	bool		isnull;
 
-	run(&find_patients, values, NULL);
+	statement_run(&find_patients, values, NULL);
 	values[1] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &no_patients);
-	run(&find_numbers, values, no_patients ? " n" : NULL);
+	statement_run(&find_numbers, values, no_patients ? " n" : NULL);
 	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 }
 
@@ -120,10 +93,9 @@ message_trace(PG_FUNCTION_ARGS)
 	values[1] = BoolGetDatum(visible->all);
 	values[2] = PointerGetDatum(construct_array(facilities, visible->n, TEXTOID, -1, false, TYPALIGN_INT));
 	owner_begin(&caller);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	statement_connect();
 	values[0] = same_numbers(PG_GETARG_DATUM(0));
-	run(&find_messages, values, NULL);
+	statement_run(&find_messages, values, NULL);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		Datum		row[TRACE_COLUMNS];
