@@ -29,7 +29,7 @@ note_problem(Received *r, MessageStatus status, const char *problem, const char 
 		r->problems = lappend(r->problems, pstrdup(problem));
 	if (r->explanation == NULL)
 		r->explanation = makeStringInfo();
-	else if (r->explanation->len > 2000)
+	else if (r->explanation->len > WT_EXPLANATION_MAX)
 		return;					/* many segments with the same fault say no more than some */
 	else
 		appendStringInfoString(r->explanation, "; ");

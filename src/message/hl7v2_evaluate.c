@@ -323,15 +323,15 @@ gather_segment(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena, int segme
 	}
 }
 
-/* What is kept of an alternative; where there is no room for more, of the last one. */
+/* What is kept of an alternative or a test; where there is no room for more, of the last one. */
 static Hl7Kept *
-kept_of(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena)
+kept_of(const void *asker, Hl7Scope *scope, Hl7Arena *arena)
 {
 	int			i = 0;
 
 	if (scope->kept == NULL)
 		scope->kept = hl7_alloc(arena, sizeof(Hl7Kept) * HL7_KEPT);
-	while (i < scope->nkept && scope->kept[i].alternative != a)
+	while (i < scope->nkept && scope->kept[i].asker != asker)
 		i++;
 	if (i == HL7_KEPT)
 		i--;
@@ -339,7 +339,7 @@ kept_of(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena)
 		return &scope->kept[i];
 	else
 		scope->nkept++;
-	scope->kept[i] = (Hl7Kept) {a, -1, {{NULL, 0}, {NULL, 0}, false, false}};
+	scope->kept[i] = (Hl7Kept) {.asker = asker,.segment = -1};
 	return &scope->kept[i];
 }
 
@@ -359,26 +359,30 @@ gather_walk(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena, Walk *walk, 
 }
 
 /*
- * Gathers the first match in segments that drivers share: they are many, and it
- * may be long.  Which segments are meant is told by the nearest one, or where the
- * alternative chooses among all, by the patient.
+ * Gathers the matches in segments that drivers share: they are many, and may be
+ * long.  Which segments are meant is told by the nearest one, or where all are
+ * looked at, by the patient; one that is asked for by number is the same for all
+ * drivers.
  */
 static void
-gather_shared(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena, Walk *walk, Hl7Values *values)
+gather_shared(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena, Walk *walk, bool every, Hl7Values *values)
 {
 	Hl7Kept    *kept = kept_of(a, scope, arena);
-	int			meant = a->has_where ? scope->patient_start : walk->at;
+	int			meant = a->path.occurrence > 0 ? 0 : walk->every ? scope->patient_start : walk->at;
 
 	if (kept->segment != meant)
 	{
-		Hl7Values	found = {0};
-
-		gather_walk(a, scope, arena, walk, false, &found);
 		kept->segment = meant;
-		kept->value = found.n > 0 ? found.items[0] : (Hl7Value) {{NULL, 0}, {NULL, 0}, false, false};
+		memset(&kept->values, 0, sizeof(Hl7Values));
+		gather_walk(a, scope, arena, walk, every, &kept->values);
+		/* who adds more gets a copy */
+		kept->values.size = kept->values.n;
 	}
-	if (kept->value.text.len > 0)
-		add_value(values, arena, kept->value);
+	if (values->n == 0)
+		*values = kept->values;
+	else
+		for (int i = 0; i < kept->values.n; i++)
+			add_value(values, arena, kept->values.items[i]);
 }
 
 /* Gathers the matches of a path: the first alone, or all. */
@@ -389,10 +393,10 @@ gather_matches(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena, Hl7Values
 	Walk		walk;
 
 	walk_begin(&walk, scope, a->path.name, a->path.occurrence, every || a->has_where);
-	if (scope->driver < 0 || walk.in_group || every || a->path.occurrence > 0)
+	if (scope->driver < 0 || walk.in_group)
 		gather_walk(a, scope, arena, &walk, every, values);
 	else
-		gather_shared(a, scope, arena, &walk, values);
+		gather_shared(a, scope, arena, &walk, every, values);
 }
 
 /* Does no entry of a table list a value? */
@@ -500,15 +504,13 @@ hl7_evaluate(const Hl7Expression *expression, Hl7Scope *scope, bool gather, Hl7A
 
 /* --- conditions ------------------------------------------------------------ */
 
-/* Is any match of a test's path listed, or with no list is there any? */
+/* Is any match of a test's path in the segments of a walk listed, or with no list is there any? */
 static bool
-any_match(const Test *test, Hl7Scope *scope, Hl7Arena *arena, bool listed)
+walk_matches(const Test *test, Hl7Scope *scope, Hl7Arena *arena, Walk *walk, bool listed)
 {
-	Walk		walk;
 	int			segment;
 
-	walk_begin(&walk, scope, test->path.name, test->path.occurrence, false);
-	while ((segment = walk_next(&walk)) >= 0)
+	while ((segment = walk_next(walk)) >= 0)
 	{
 		Hl7Slice	field = hl7_field(scope->message, segment, test->path.field);
 		Hl7Slice	repetition;
@@ -521,10 +523,30 @@ any_match(const Test *test, Hl7Scope *scope, Hl7Arena *arena, bool listed)
 			if (value.len > 0 && (!listed || test->values.others || is_listed(&test->values, value)))
 				return true;
 		}
-		if (!walk_goes_on(&walk))
+		if (!walk_goes_on(walk))
 			break;
 	}
 	return false;
+}
+
+static bool
+any_match(const Test *test, Hl7Scope *scope, Hl7Arena *arena, bool listed)
+{
+	Walk		walk;
+	Hl7Kept    *kept;
+	int			meant;
+
+	walk_begin(&walk, scope, test->path.name, test->path.occurrence, false);
+	if (scope->driver < 0 || walk.in_group)
+		return walk_matches(test, scope, arena, &walk, listed);
+	kept = kept_of(test, scope, arena);
+	meant = test->path.occurrence > 0 ? 0 : walk.at;
+	if (kept->segment != meant)
+	{
+		kept->segment = meant;
+		kept->holds = walk_matches(test, scope, arena, &walk, listed);
+	}
+	return kept->holds;
 }
 
 static bool

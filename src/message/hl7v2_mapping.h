@@ -55,7 +55,7 @@ typedef struct Hl7Nearest
 	int			after;			/* the first one that is not before it, or the number of segments */
 } Hl7Nearest;
 
-#define HL7_NEAREST 16
+#define HL7_NEAREST 32
 
 typedef struct Hl7Value
 {
@@ -65,12 +65,21 @@ typedef struct Hl7Value
 	bool		is_id;			/* the identifier that the sender's settings name */
 } Hl7Value;
 
-/* What an alternative of an expression found in a segment that drivers share; of no length for nothing. */
+typedef struct Hl7Values
+{
+	int			n;
+	int			size;
+	Hl7Value   *items;
+	bool		is_list;		/* it came of `each` */
+} Hl7Values;
+
+/* What an alternative of an expression, or a test, found in segments that drivers share. */
 typedef struct Hl7Kept
 {
-	const void *alternative;
+	const void *asker;
 	int			segment;
-	Hl7Value	value;
+	Hl7Values	values;			/* of an alternative */
+	bool		holds;			/* of a test */
 } Hl7Kept;
 
 #define HL7_KEPT 32
@@ -93,14 +102,6 @@ typedef struct Hl7Scope
 	int			nkept;
 	Hl7Kept    *kept;
 } Hl7Scope;
-
-typedef struct Hl7Values
-{
-	int			n;
-	int			size;
-	Hl7Value   *items;
-	bool		is_list;		/* it came of `each` */
-} Hl7Values;
 
 extern Hl7Expression *hl7_parse_expression(Hl7Arena *arena, Hl7Slice text, Hl7TextError *error);
 extern Hl7Condition *hl7_parse_condition(Hl7Arena *arena, Hl7Slice text, Hl7TextError *error);

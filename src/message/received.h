@@ -19,6 +19,9 @@
 /* Identifiers that are longer cannot be indexed, and are none. */
 #define WT_IDENTIFIER_MAX 200
 
+/* More is not said of one message, in bytes. */
+#define WT_EXPLANATION_MAX 2000
+
 typedef enum MessageStatus
 {
 	MESSAGE_PROCESSED, MESSAGE_RESENT, MESSAGE_REPEATED, MESSAGE_UNMAPPED, MESSAGE_INCOMPLETE, MESSAGE_REJECTED

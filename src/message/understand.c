@@ -8,53 +8,21 @@
 #include "compat.h"
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
 #include "datatype/timestamp.h"
-#include "mb/pg_wchar.h"
-#include "pgtime.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/datetime.h"
-#include "utils/jsonb.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "detect/table.h"
-#include "message/received.h"
-#include "types/clinical_code.h"
+#include "message/reading.h"
 
 /* Events may be recorded from 1900 on, and plans made until 2199. */
 #define EARLIEST_EVENT (-36524 * USECS_PER_DAY)
 #define LATEST_EVENT_AHEAD (2 * USECS_PER_DAY)
 #define LATEST_PLAN (73049 * USECS_PER_DAY)
-
-/* A rule at work on a segment of a message. */
-typedef struct Reading
-{
-	Received   *received;
-	Hl7Arena   *arena;
-	const Mapping *mapping;
-	const Hl7Rule *rule;
-	Hl7Scope   *scope;
-	bool		failed;			/* something is missing or wrong: no event */
-	bool		quiet;			/* it says nothing of the message */
-} Reading;
-
-/* --- small things ---------------------------------------------------------- */
-
-static Str
-str_of_slice(Hl7Slice s)
-{
-	return s.len == 0 ? (Str) {NULL, 0} : (Str) {s.data, s.len};
-}
-
-static Datum
-text_datum(Str s)
-{
-	return PointerGetDatum(cstring_to_text_with_len(s.data, s.len));
-}
 
 /* Values of our enums, looked up anew for every batch of messages. */
 static Oid	precision_values[6];
@@ -108,199 +76,6 @@ is_result(Str kind)
 		kind_is(kind, "result.corrected") || kind_is(kind, "result.cancelled");
 }
 
-/* Which segment gave the event, for people: OBR[2] */
-static const char *
-place(const Reading *reading)
-{
-	const Hl7Scope *scope = reading->scope;
-	const Hl7Message *m = scope->message;
-	int			n = 0;
-
-	if (scope->driver < 0)
-		return "the message";
-	for (int i = 0; i <= scope->driver; i++)
-		n += m->segments[i].name == m->segments[scope->driver].name;
-	return psprintf("%.3s[%d]", m->data + m->segments[scope->driver].start, n);
-}
-
-/* Notes why a rule gives no event. */
-static void
-fail(Reading *reading, const char *problem, const char *why)
-{
-	reading->failed = true;
-	if (reading->quiet)
-		return;
-	note_problem(reading->received, MESSAGE_INCOMPLETE, problem, "%.*s of %s: %s",
-				 reading->rule->name.len, reading->rule->name.data, place(reading), why);
-}
-
-/* --- columns --------------------------------------------------------------- */
-
-/* What the rule, else the sender's settings, else the defaults say of a column. */
-static const Hl7Expression *
-expression_of(const Reading *reading, Hl7Column column)
-{
-	if (reading->rule->columns[column] != NULL)
-		return reading->rule->columns[column];
-	if (column == HL7_ENCOUNTER_ID && reading->received->source->encounter != NULL)
-		return reading->received->source->encounter;
-	return reading->mapping->defaults->columns[column];
-}
-
-/* The value of a column as it was sent; data is NULL where there is none. */
-static Hl7Value
-column_value(Reading *reading, Hl7Column column)
-{
-	Hl7Values	values;
-
-	hl7_evaluate(expression_of(reading, column), reading->scope, false, reading->arena, &values);
-	return values.n > 0 ? values.items[0] : (Hl7Value) {{NULL, 0}, {NULL, 0}, false, false};
-}
-
-/* An identifier with the name space of who gave it. */
-static Str
-with_namespace(const Reading *reading, Hl7Value value)
-{
-	Hl7Slice	space = reading->received->source->id_namespace;
-	char	   *joined;
-
-	if (!value.is_id || space.len == 0 || value.text.len == 0)
-		return str_of_slice(value.text);
-	joined = hl7_alloc(reading->arena, space.len + value.text.len);
-	memcpy(joined, space.data, space.len);
-	memcpy(joined + space.len, value.text.data, value.text.len);
-	return (Str) {joined, space.len + value.text.len};
-}
-
-/* The value of a column that is an identifier. */
-static Str
-identifier(Reading *reading, Hl7Column column)
-{
-	Str			s = with_namespace(reading, column_value(reading, column));
-
-	if (s.len > WT_IDENTIFIER_MAX)
-	{
-		fail(reading, "too_long", psprintf("%s is longer than %d bytes", hl7_column_names[column], WT_IDENTIFIER_MAX));
-		return (Str) {NULL, 0};
-	}
-	return s;
-}
-
-/* A code as its type has it; one without a system is local to its sender. */
-static text *
-code_of(const Reading *reading, Hl7Value value)
-{
-	Str			sender = reading->received->source_system;
-
-	if (value.text.len == 0)
-		return NULL;
-	if (value.system.len == 0)
-		return clinical_code_received(sender.data, sender.len, value.text.data, value.text.len);
-	return clinical_code_received(value.system.data, value.system.len, value.text.data, value.text.len);
-}
-
-/* A timestamp in the sender's time zone, where it names none. */
-static bool
-timestamp_of(const Hl7Time *time, pg_tz *zone, TimestampTz *result)
-{
-	struct pg_tm tm = {
-		.tm_year = time->year,.tm_mon = time->month,.tm_mday = time->day,
-		.tm_hour = time->hour,.tm_min = time->minute,.tm_sec = time->second,.tm_isdst = -1
-	};
-	int			offset = time->has_zone ? -time->zone * 60 : DetermineTimeZoneOffset(&tm, zone);
-
-	return tm2timestamp(&tm, time->microsecond, &offset, result) == 0;
-}
-
-/* The value of a column that is a time: false if it is not one; *is_null if there is none. */
-static bool
-time_of(Reading *reading, Hl7Column column, TimestampTz *at, Hl7Precision *precision, bool *is_null)
-{
-	Hl7Value	value = column_value(reading, column);
-	Hl7Slice	s = value.text;
-	Hl7Time		time;
-
-	*is_null = s.len == 0;
-	if (*is_null)
-		return true;
-	/* of a timestamp with its precision, or a range, the first component */
-	s = hl7_subcomponent(reading->scope->message, hl7_component(reading->scope->message, s, 1), 1);
-	if (!hl7_parse_time(s, &time) || !timestamp_of(&time, reading->received->source->timezone, at))
-		return false;
-	*precision = time.precision;
-	return true;
-}
-
-/* --- detail ---------------------------------------------------------------- */
-
-static void
-set_string(JsonbValue *value, Str s)
-{
-	value->type = jbvString;
-	value->val.string.val = unconstify(char *, s.data);
-	value->val.string.len = s.len;
-}
-
-/* A value of detail as text: a code in its own form. */
-static Str
-detail_text(const Reading *reading, Hl7Value value)
-{
-	if (value.is_code)
-		return str_of_datum(PointerGetDatum(code_of(reading, value)));
-	return with_namespace(reading, value);
-}
-
-/* Adds what a key of detail yields. */
-static void
-push_values(const Reading *reading, JsonbParseState **state, const Hl7Values *values)
-{
-	JsonbValue	value;
-
-	if (!values->is_list)
-	{
-		set_string(&value, detail_text(reading, values->items[0]));
-		pushJsonbValue(state, WJB_VALUE, &value);
-		return;
-	}
-	pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
-	for (int i = 0; i < values->n; i++)
-	{
-		set_string(&value, detail_text(reading, values->items[i]));
-		pushJsonbValue(state, WJB_ELEM, &value);
-	}
-	pushJsonbValue(state, WJB_END_ARRAY, NULL);
-}
-
-/* The detail of an event; NULL where no key has a value. */
-static Jsonb *
-detail_of(Reading *reading)
-{
-	const Hl7Rule *rule = reading->rule;
-	JsonbParseState *state = NULL;
-	JsonbValue *result;
-	bool		any = false;
-
-	if (rule->ndetails == 0)
-		return NULL;
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	for (int i = 0; i < rule->ndetails; i++)
-	{
-		Hl7Values	values;
-		JsonbValue	key;
-
-		hl7_evaluate(rule->details[i].expression, reading->scope, false, reading->arena, &values);
-		/* a list may be empty */
-		if (values.n == 0 && !values.is_list)
-			continue;
-		set_string(&key, (Str) {rule->details[i].key.data, rule->details[i].key.len});
-		pushJsonbValue(&state, WJB_KEY, &key);
-		push_values(reading, &state, &values);
-		any = true;
-	}
-	result = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
-	return any ? JsonbValueToJsonb(result) : NULL;
-}
-
 /* --- events ---------------------------------------------------------------- */
 
 static void
@@ -315,7 +90,7 @@ put_text(MadeEvent *event, int column, Str s)
 static Str
 care_facility(Reading *reading)
 {
-	Str			s = identifier(reading, HL7_FACILITY);
+	Str			s = reading_identifier(reading, HL7_FACILITY);
 
 	if (s.data == NULL)
 		s = str_of_slice(reading->received->source->care_facility);
@@ -345,14 +120,14 @@ check_visit(Reading *reading, Str kind, Str encounter)
 		return true;
 	if (kind_begins(kind, "encounter.") || kind_is(kind, "charge.captured"))
 	{
-		fail(reading, "no_visit", "there is no number of a visit");
+		reading_fail(reading, "no_visit", "there is no number of a visit");
 		return false;
 	}
 	if (reading->rule->action == HL7_EVENT &&
 		(kind_begins(kind, "order.") || kind_begins(kind, "result.") || kind_begins(kind, "note.") ||
 		 kind_begins(kind, "prescription.")))
 		note_problem(reading->received, MESSAGE_PROCESSED, "no_visit", "%.*s of %s has no number of a visit",
-					 reading->rule->name.len, reading->rule->name.data, place(reading));
+					 reading->rule->name.len, reading->rule->name.data, reading_place(reading));
 	return true;
 }
 
@@ -362,12 +137,12 @@ occurred_at(Reading *reading, TimestampTz *at, Hl7Precision *precision)
 {
 	bool		is_null;
 
-	if (!time_of(reading, HL7_OCCURRED_AT, at, precision, &is_null) || (!is_null && *at < EARLIEST_EVENT))
-		fail(reading, "bad_time", "its time cannot be");
+	if (!reading_time(reading, HL7_OCCURRED_AT, at, precision, &is_null) || (!is_null && *at < EARLIEST_EVENT))
+		reading_fail(reading, "bad_time", "its time cannot be");
 	else if (is_null)
-		fail(reading, "no_time", "there is no time");
+		reading_fail(reading, "no_time", "there is no time");
 	else if (*at > GetCurrentStatementStartTimestamp() + LATEST_EVENT_AHEAD)
-		fail(reading, "bad_time", "its time is more than 2 days from now");
+		reading_fail(reading, "bad_time", "its time is more than 2 days from now");
 	else
 		return true;
 	return false;
@@ -380,12 +155,12 @@ put_planned_at(Reading *reading, MadeEvent *event)
 	TimestampTz at = 0;
 	Hl7Precision precision;
 
-	if (!time_of(reading, HL7_PLANNED_AT, &at, &precision, &event->nulls[EV_PLANNED_AT]) ||
+	if (!reading_time(reading, HL7_PLANNED_AT, &at, &precision, &event->nulls[EV_PLANNED_AT]) ||
 		(!event->nulls[EV_PLANNED_AT] && (at < EARLIEST_EVENT || at >= LATEST_PLAN)))
 	{
 		event->nulls[EV_PLANNED_AT] = true;
 		note_problem(reading->received, MESSAGE_PROCESSED, "bad_planned_time", "%.*s of %s: the time that is planned cannot be",
-					 reading->rule->name.len, reading->rule->name.data, place(reading));
+					 reading->rule->name.len, reading->rule->name.data, reading_place(reading));
 	}
 	event->values[EV_PLANNED_AT] = TimestampTzGetDatum(at);
 }
@@ -394,7 +169,7 @@ put_planned_at(Reading *reading, MadeEvent *event)
 static int32
 source_sequence(Reading *reading)
 {
-	Hl7Slice	s = column_value(reading, HL7_SOURCE_SEQUENCE).text;
+	Hl7Slice	s = reading_value(reading, HL7_SOURCE_SEQUENCE).text;
 	int64		n = 0;
 
 	for (int i = 0; i < s.len; i++)
@@ -412,11 +187,11 @@ source_sequence(Reading *reading)
 static void
 note_rule_problem(Reading *reading)
 {
-	Hl7Slice	problem = column_value(reading, HL7_PROBLEM).text;
+	Hl7Slice	problem = reading_value(reading, HL7_PROBLEM).text;
 
 	if (problem.len > 0)
 		note_problem(reading->received, MESSAGE_PROCESSED, pnstrdup(problem.data, problem.len), "%.*s of %s",
-					 reading->rule->name.len, reading->rule->name.data, place(reading));
+					 reading->rule->name.len, reading->rule->name.data, reading_place(reading));
 }
 
 /* Is what a merge needs there? */
@@ -426,9 +201,9 @@ check_merge(Reading *reading, Str kind, Str patient, Str subject)
 	if (!kind_is(kind, "patient.merged") && !kind_is(kind, "encounter.merged"))
 		return true;
 	if (subject.data == NULL)
-		fail(reading, "no_subject", "there is no number that is merged");
+		reading_fail(reading, "no_subject", "there is no number that is merged");
 	else if (kind_is(kind, "patient.merged") && str_equal(patient, subject))
-		fail(reading, "bad_merge", "a patient cannot be merged with itself");
+		reading_fail(reading, "bad_merge", "a patient cannot be merged with itself");
 	else
 		return true;
 	return false;
@@ -438,10 +213,10 @@ static void
 make_event(Reading *reading)
 {
 	Received   *r = reading->received;
-	Str			kind = str_of_slice(column_value(reading, HL7_KIND).text);
-	Str			patient = identifier(reading, HL7_PATIENT_ID);
-	Str			encounter = identifier(reading, HL7_ENCOUNTER_ID);
-	Str			subject = identifier(reading, HL7_SUBJECT);
+	Str			kind = str_of_slice(reading_value(reading, HL7_KIND).text);
+	Str			patient = reading_identifier(reading, HL7_PATIENT_ID);
+	Str			encounter = reading_identifier(reading, HL7_ENCOUNTER_ID);
+	Str			subject = reading_identifier(reading, HL7_SUBJECT);
 	Str			facility = care_facility(reading);
 	Hl7Precision precision = HL7_SECOND;
 	TimestampTz at = 0;
@@ -456,9 +231,9 @@ make_event(Reading *reading)
 	keep_names(r, facility, patient, encounter, subject);
 	known = rules_kind(kind);
 	if (known == NULL || !known->is_declared)
-		fail(reading, "unknown_kind", psprintf("event_kind has no row %.*s", kind.len, kind.data));
+		reading_fail(reading, "unknown_kind", psprintf("event_kind has no row %.*s", kind.len, kind.data));
 	if (patient.data == NULL)
-		fail(reading, "no_patient", "there is no patient");
+		reading_fail(reading, "no_patient", "there is no patient");
 	if (!check_visit(reading, kind, encounter) || !check_merge(reading, kind, patient, subject) ||
 		!occurred_at(reading, &at, &precision))
 		return;
@@ -472,13 +247,13 @@ make_event(Reading *reading)
 	put_text(event, EV_PATIENT_ID, patient);
 	put_text(event, EV_ENCOUNTER_ID, encounter);
 	put_text(event, EV_SUBJECT, subject);
-	put_text(event, EV_ITEM, identifier(reading, HL7_ITEM));
+	put_text(event, EV_ITEM, reading_identifier(reading, HL7_ITEM));
 	put_text(event, EV_KIND, kind);
-	code = code_of(reading, column_value(reading, HL7_CODE));
+	code = reading_code(reading, reading_value(reading, HL7_CODE));
 	event->nulls[EV_CODE] = code == NULL;
 	event->values[EV_CODE] = PointerGetDatum(code);
-	put_text(event, EV_VALUE, str_of_slice(column_value(reading, HL7_VALUE).text));
-	severity = column_value(reading, HL7_SEVERITY).text;
+	put_text(event, EV_VALUE, str_of_slice(reading_value(reading, HL7_VALUE).text));
+	severity = reading_value(reading, HL7_SEVERITY).text;
 	event->nulls[EV_SEVERITY] = true;
 	for (int i = 0; i < (int) lengthof(severity_labels); i++)
 		if (hl7_equal(severity, severity_labels[i]))
@@ -486,13 +261,13 @@ make_event(Reading *reading)
 			event->nulls[EV_SEVERITY] = false;
 			event->values[EV_SEVERITY] = ObjectIdGetDatum(severity_values[i]);
 		}
-	put_text(event, EV_ACTOR, identifier(reading, HL7_ACTOR));
-	put_text(event, EV_ACTOR_ROLE, identifier(reading, HL7_ACTOR_ROLE));
-	put_text(event, EV_RECIPIENT, identifier(reading, HL7_RECIPIENT));
-	put_text(event, EV_RECIPIENT_ROLE, identifier(reading, HL7_RECIPIENT_ROLE));
+	put_text(event, EV_ACTOR, reading_identifier(reading, HL7_ACTOR));
+	put_text(event, EV_ACTOR_ROLE, reading_identifier(reading, HL7_ACTOR_ROLE));
+	put_text(event, EV_RECIPIENT, reading_identifier(reading, HL7_RECIPIENT));
+	put_text(event, EV_RECIPIENT_ROLE, reading_identifier(reading, HL7_RECIPIENT_ROLE));
 	put_text(event, EV_SOURCE_SYSTEM, r->source_system);
 	event->values[EV_ENTRY_METHOD] = ObjectIdGetDatum(interface_value);
-	detail = detail_of(reading);
+	detail = reading_detail(reading);
 	event->nulls[EV_DETAIL] = detail == NULL;
 	event->values[EV_DETAIL] = JsonbPGetDatum(detail);
 	note_rule_problem(reading);
@@ -511,7 +286,7 @@ kinds_of(Reading *reading, Str *first)
 	Hl7Values	values;
 	Datum	   *elements;
 
-	hl7_evaluate(expression_of(reading, HL7_KIND), reading->scope, true, reading->arena, &values);
+	hl7_evaluate(reading_expression(reading, HL7_KIND), reading->scope, true, reading->arena, &values);
 	elements = palloc(sizeof(Datum) * Max(values.n, 1));
 	for (int i = 0; i < values.n; i++)
 		elements[i] = text_datum(str_of_slice(values.items[i].text));
@@ -539,23 +314,23 @@ make_cancellation(Reading *reading)
 	c->kinds = kinds_of(reading, &kind);
 	if (kind.data == NULL)
 		return;
-	c->patient = identifier(reading, HL7_PATIENT_ID);
+	c->patient = reading_identifier(reading, HL7_PATIENT_ID);
 	/* of merges, the encounter is none of the key */
 	if (!kind_begins(kind, "patient."))
-		c->encounter = identifier(reading, HL7_ENCOUNTER_ID);
-	c->subject = identifier(reading, HL7_SUBJECT);
-	c->item = identifier(reading, HL7_ITEM);
-	c->detail = detail_of(reading);
+		c->encounter = reading_identifier(reading, HL7_ENCOUNTER_ID);
+	c->subject = reading_identifier(reading, HL7_SUBJECT);
+	c->item = reading_identifier(reading, HL7_ITEM);
+	c->detail = reading_detail(reading);
 	c->every_one = reading->rule->action == HL7_RETRACT_ALL;
 	keep_names(r, care_facility(reading), c->patient, c->encounter, c->subject);
 	if (c->patient.data == NULL)
-		fail(reading, "no_patient", "there is no patient");
+		reading_fail(reading, "no_patient", "there is no patient");
 	if (!kind_begins(kind, "encounter."))
 	{
 		/* a result is told by its number: who sends it again may say another visit */
 		c->encounter = (Str) {NULL, 0};
 		if (c->subject.data == NULL)
-			fail(reading, "no_subject", "there is no number of what is called off");
+			reading_fail(reading, "no_subject", "there is no number of what is called off");
 	}
 	else if (!check_visit(reading, kind, c->encounter))
 		return;
@@ -572,7 +347,7 @@ make_alias(Reading *reading)
 {
 	Received   *r = reading->received;
 	AliasNote	note = {
-		identifier(reading, HL7_PATIENT_ID), identifier(reading, HL7_ALIAS_OF), identifier(reading, HL7_SUBJECT)
+		reading_identifier(reading, HL7_PATIENT_ID), reading_identifier(reading, HL7_ALIAS_OF), reading_identifier(reading, HL7_SUBJECT)
 	};
 
 	if (note.patient.data == NULL || note.alias.data == NULL || note.subject.data == NULL ||
@@ -615,7 +390,7 @@ make_answer(Reading *reading)
 
 	if (code.data == NULL || id.data == NULL)
 	{
-		fail(reading, "no_answer", "MSA-1 or MSA-2 is empty");
+		reading_fail(reading, "no_answer", "MSA-1 or MSA-2 is empty");
 		return;
 	}
 	answer = palloc0(sizeof(MadeAnswer));
@@ -693,9 +468,9 @@ find_identifiers(Reading *reading)
 	reading->scope = &scope;
 	reading->quiet = true;
 	if (r->patient.data == NULL)
-		r->patient = identifier(reading, HL7_PATIENT_ID);
+		r->patient = reading_identifier(reading, HL7_PATIENT_ID);
 	if (r->encounter.data == NULL)
-		r->encounter = identifier(reading, HL7_ENCOUNTER_ID);
+		r->encounter = reading_identifier(reading, HL7_ENCOUNTER_ID);
 	if (r->care_facility.data == NULL)
 		r->care_facility = care_facility(reading);
 	add_identifier(r, r->patient);
