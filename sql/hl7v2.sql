@@ -61,17 +61,21 @@ FROM (VALUES
 	(12, 'LF before CR only', E'MSH|^~\\&|||||||ORU^R01\rOBX|1|FT|||first\n\rNTE|1\r'),
 	(13, 'LF and what looks like no segment', E'MSH|^~\\&|||||||ORU^R01\rOBX|1|FT|||first\nPIDX|1\npid|1\nPI|1\n1ID|\nPID^|\rNTE|1\r'),
 	(14, 'LF and a segment', E'MSH|^~\\&|||||||ORU^R01\rOBX|1|FT|||first\nNTE|1\rNTE|2\r'),
-	(15, 'separators of all kinds', 'MSH$%*!@$$$$$$$ACK'),
-	(16, 'five encoding characters', 'MSH|^~\&#|||||||ACK'),
-	(17, 'one encoding character', 'MSH|^|||||||ACK'),
-	(18, 'not only ASCII', E'MSH|^~\\&|||||||ADT^A01\rPID|||||M\u00fcller^\u00c9lodie\u4e2d\U0001F642\r'),
-	(19, 'escapes', E'MSH|^~\\&|||||||ADT^A01\rNTE|1||a\\F\\b\\X0D\\c\\.br\\d\r'),
-	(20, 'the delete value', E'MSH|^~\\&|||||||ADT^A01\rPID|""|^""\r')) AS v(n, what, message)
+	(15, 'LF and a line of text that could be a name', E'MSH|^~\\&|||||||ORU^R01\rOBX|1|FT|||first\nNIL\nCBC\n\nMRI done||F\rNTE|1\r'),
+	(16, 'such a line at the end', E'MSH|^~\\&|||||||ORU^R01\rOBX|1|FT|||first\nNIL\r'),
+	(17, 'a line of text that is called MSH', E'MSH|^~\\&|||||||ORU^R01\rOBX|1|FT|||first\nMSH level\nmore||F\rNTE|1\r'),
+	(18, 'separators of all kinds', 'MSH$%*!@$$$$$$$ACK'),
+	(19, 'five encoding characters', 'MSH|^~\&#|||||||ACK'),
+	(20, 'one encoding character', 'MSH|^|||||||ACK'),
+	(21, 'not only ASCII', E'MSH|^~\\&|||||||ADT^A01\rPID|||||M\u00fcller^\u00c9lodie\u4e2d\U0001F642\r'),
+	(22, 'escapes', E'MSH|^~\\&|||||||ADT^A01\rNTE|1||a\\F\\b\\X0D\\c\\.br\\d\r'),
+	(23, 'the delete value', E'MSH|^~\\&|||||||ADT^A01\rPID|""|^""\r')) AS v(n, what, message)
 ORDER BY n;
 SELECT count(*), count(*) FILTER (WHERE message::hl7v2::text::hl7v2::text <> message::hl7v2::text) AS changed_again
 FROM (VALUES
 	(E'MSH|^~\\&|||||||ORU^R01\rOBX|1|FT|||first\nsecond\n\nfourth||F\rNTE|1\r'),
 	(E'MSH|^~\\&|||||||ORU^R01\rOBX|1|FT|||first\n\rNTE|1\n\r'),
+	(E'MSH|^~\\&|||||||ORU^R01\rOBX|1|FT|||first\nNIL\n\n\rNTE\nCBC\nPV1|\n'),
 	(E'MSH|^~\\&|||||||ORU^R01\nOBX|1\r\n\rNTE|\n\x1c\n\x1c'),
 	(E'MSH|^~\\&|||||||ORU^R01\x1c\rOBX|1\x1c\r\x1c\r')) AS v(message);
 

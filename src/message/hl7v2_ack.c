@@ -11,9 +11,6 @@
 
 #include "message/hl7v2_ack.h"
 
-/* What of a text goes into an acknowledgement at most. */
-#define TEXT_MAX 400
-
 typedef struct Writer
 {
 	const Hl7Message *message;
@@ -55,8 +52,8 @@ put_escaped(Writer *w, Hl7Slice s)
 	const Hl7Message *m = w->message;
 	int			len = s.len;
 
-	if (len > TEXT_MAX)
-		for (len = TEXT_MAX; len > 0 && ((unsigned char) s.data[len] & 0xc0) == 0x80;)
+	if (len > HL7_ACK_TEXT_MAX)
+		for (len = HL7_ACK_TEXT_MAX; len > 0 && ((unsigned char) s.data[len] & 0xc0) == 0x80;)
 			len--;
 	for (int i = 0; i < len; i++)
 	{
@@ -175,7 +172,7 @@ hl7_build_ack(const Hl7Message *message, Hl7Arena *arena, const Hl7Ack *ack, int
 	Hl7Slice	fields[19];
 	Hl7Slice	trigger;
 	Writer		w = {m, NULL, 0};
-	int			size = 1024 + 3 * TEXT_MAX;
+	int			size = 1024 + 3 * HL7_ACK_TEXT_MAX;
 	int			version;
 
 	for (int i = 1; i <= 18; i++)

@@ -7,6 +7,9 @@
 
 #include "message/hl7v2.h"
 
+/* What of its text goes into an acknowledgement at most, in bytes; longer ones are cut as UTF-8 is. */
+#define HL7_ACK_TEXT_MAX 400
+
 typedef struct Hl7Ack
 {
 	const char *code;			/* AA, AE, AR, CA, CE or CR */

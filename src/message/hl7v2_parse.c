@@ -152,7 +152,10 @@ typedef enum Opening
 static Opening
 opening_at(const char *data, int len, int at)
 {
-	if (len - at < 3 || (len - at > 3 && is_letter_or_digit(data[at + 3])))
+	if (len - at < 3)
+		return OPENS_NOTHING;
+	/* a word, or the first of a line of text, is none */
+	if (len - at > 3 && (is_letter_or_digit(data[at + 3]) || data[at + 3] == ' '))
 		return OPENS_NOTHING;
 	switch (name_at(data + at))
 	{
@@ -325,9 +328,10 @@ read_segments(Hl7Message *message, Hl7Arena *arena, int at, int len, bool cr, in
 				break;
 			if (*stop == '\0')
 				return fail(error, HL7_ZERO_BYTE, message->nsegments + 1, (int) (stop - data));
-			/* where CR ends segments, LF within a field is text, unless a segment follows */
+			/* where CR ends segments, LF within a field is text, unless a segment and its fields follow */
 			if (!cr || stop == data + at + 3 || stop + 1 == data + len ||
-				segment_starts(message, (int) (stop + 1 - data), len))
+				(segment_starts(message, (int) (stop + 1 - data), len) &&
+				 data + len - stop > 4 && stop[4] == message->field))
 				break;
 			stop++;
 		}

@@ -295,10 +295,13 @@ hl7v2_segments(PG_FUNCTION_ARGS)
 		Datum		values[3];
 		bool		nulls[3] = {0};
 
+		CHECK_FOR_INTERRUPTS();
 		values[0] = Int32GetDatum(i + 1);
 		values[1] = PointerGetDatum(cstring_to_text_with_len(message.data + s->start, 3));
 		values[2] = PointerGetDatum(cstring_to_text_with_len(message.data + s->start, s->end - s->start));
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		pfree(DatumGetPointer(values[1]));
+		pfree(DatumGetPointer(values[2]));
 	}
 	hl7_free(&arena);
 	return (Datum) 0;
@@ -347,7 +350,9 @@ hl7v2_ack(PG_FUNCTION_ARGS)
 	{
 		text	   *t = PG_GETARG_TEXT_PP(2);
 
-		ack.text = (Hl7Slice) {VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t)};
+		/* cut here, where the encoding is known */
+		ack.text.data = VARDATA_ANY(t);
+		ack.text.len = pg_mbcliplen(ack.text.data, VARSIZE_ANY_EXHDR(t), HL7_ACK_TEXT_MAX);
 	}
 	open_message(&message, &arena, PG_GETARG_TEXT_PP(0));
 	pg_strftime(time, sizeof(time), "%Y%m%d%H%M%S%z", pg_localtime(&now, session_timezone));

@@ -399,7 +399,7 @@ append_answer(StringInfo out, const Received *r, Hl7Arena *arena)
 		ack.error_code = error_code(r);
 		ack.error_segment = r->error.segment;
 		if (r->explanation != NULL)
-			ack.text = (Hl7Slice) {r->explanation->data, r->explanation->len};
+			ack.text = (Hl7Slice) {r->explanation->data, pg_mbcliplen(r->explanation->data, r->explanation->len, HL7_ACK_TEXT_MAX)};
 	}
 	text = hl7_build_ack(r->has_header ? &r->message : NULL, arena, &ack, &len);
 	appendBinaryStringInfo(out, text, len);
