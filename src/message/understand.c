@@ -189,9 +189,9 @@ note_rule_problem(Reading *reading)
 {
 	Hl7Slice	problem = reading_value(reading, HL7_PROBLEM).text;
 
-	if (problem.len > 0)
-		note_problem(reading->received, MESSAGE_PROCESSED, pnstrdup(problem.data, problem.len), "%.*s of %s",
-					 reading->rule->name.len, reading->rule->name.data, reading_place(reading));
+	if (problem.len > 0 && !reading->quiet)
+		note_problem(reading->received, MESSAGE_PROCESSED, pnstrdup(problem.data, problem.len), "%.*s of %s: %.*s",
+					 reading->rule->name.len, reading->rule->name.data, reading_place(reading), problem.len, problem.data);
 }
 
 /* Is what a merge needs there? */
