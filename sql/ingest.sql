@@ -341,3 +341,56 @@ DROP TRIGGER refuse ON event;
 DELETE FROM event_kind WHERE kind = 'patient.registered';
 SELECT pg_temp.code(ingest_hl7v2(pg_temp.admission('c1', 'Z4', 'EHR|NORTH|||20240301||ADT^A28|%s|P|2.5')));
 SELECT * FROM pg_temp.last(1);
+
+--
+-- While others are under way
+--
+-- an error within a function of the query takes back its own rows and none of the query's
+CREATE FUNCTION pg_temp.failed(body text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO workflow_track.inbox (body) VALUES (replace(body, '|P|', '|D|'));
+	RAISE EXCEPTION 'not this';
+EXCEPTION WHEN raise_exception THEN
+	RETURN body;
+END
+$$;
+INSERT INTO inbox (body) SELECT pg_temp.failed(pg_temp.admission('d' || i, 'AA' || i)) FROM generate_series(1, 1200) i;
+SELECT count(*), min(body::hl7v2 -> 'MSH-11') AS id, max(body::hl7v2 -> 'MSH-11') FROM message WHERE control_id ~ '^AA\d';
+SELECT count(*) FROM event WHERE patient_id ~ '^d\d';
+-- a trigger that changes the mapping and has other messages stored
+INSERT INTO hl7v2_source (source_system, facility, care_facility) VALUES ('EHR', 'NORTH', 'WARD');
+CREATE FUNCTION pg_temp.others() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.patient_id LIKE 'e%' THEN
+		INSERT INTO workflow_track.hl7v2_source (source_system, facility, care_facility)
+			SELECT NEW.patient_id, repeat('f', 1000) || i, 'OTHER' FROM generate_series(1, 100) i;
+		INSERT INTO workflow_track.inbox (body) VALUES (pg_temp.admission('f' || NEW.patient_id, NEW.patient_id));
+	END IF;
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER others AFTER INSERT ON event FOR EACH ROW EXECUTE FUNCTION pg_temp.others();
+INSERT INTO inbox (body) VALUES (pg_temp.admission('e1', 'AB1')), (pg_temp.admission('e2', 'AB2'));
+SELECT control_id, status, care_facility FROM message WHERE control_id ~ '^(AB|e)\d' ORDER BY control_id;
+DROP TRIGGER others ON event;
+DELETE FROM hl7v2_source;
+
+--
+-- Bytes that are no text, of what is no message, are kept as bytes alone
+--
+SELECT pg_temp.code(convert_from(ingest_hl7v2('XXX|^~\\&|a\377|b\376|c'::bytea), 'latin1'));
+SELECT source_system, facility, control_id, message_type, body, raw, problem FROM message ORDER BY message_id DESC LIMIT 1;
+-- a message that is understood only later is known by when it came
+SELECT pg_temp.code(convert_from(ingest_hl7v2(convert_to(pg_temp.admission('gü', 'AC1', 'LAB|NORTH|||20240301||ZZZ^Z01|%s|P|2.5'), 'latin1')), 'latin1'));
+INSERT INTO hl7v2_source (source_system, facility, charset) VALUES ('LAB', 'NORTH', 'LATIN1');
+SELECT reprocess(message_id) FROM message WHERE control_id = 'AC1';
+SELECT bool_and(k.received_at = m.received_at) AS then FROM message_key k JOIN message m USING (message_id) WHERE control_id = 'AC1';
+INSERT INTO hl7v2_mapping (name, message, kind) VALUES ('zzz', '{ZZZ^Z01}', '''encounter.admitted''');
+SELECT pg_temp.code(convert_from(ingest_hl7v2(convert_to(pg_temp.admission('gü', 'AC1', 'LAB|NORTH|||20240301||ZZZ^Z01|%s|P|2.5'), 'latin1')), 'latin1'));
+SELECT control_id, status, attempts FROM message WHERE control_id = 'AC1' ORDER BY message_id;
+-- a message in the column of the format is not shown
+INSERT INTO inbox VALUES ('PID|1||h1||DOE^JOHN');
+
+-- A line of text in a report that begins as a segment does is text.
+INSERT INTO inbox (body) VALUES (E'MSH|^~\\&|LAB|N|||20240101||ORU^R01|text1|P|2.3\rPID|1||text\rPV1|1|||||||||||||||||||textv\rOBR|1|o|f|x^y^L|||||||||||||||||||||F\rOBX|1|FT|||level\nMSH level normal\nNIL\nall||||||F');
+SELECT m.control_id, m.status, e.kind, e.value FROM message AS m JOIN event AS e USING (message_id) WHERE m.control_id = 'text1';

@@ -271,6 +271,9 @@ decode_bytes(Received *r, Hl7Arena *arena)
 		read_names(r, &m, arena);
 		r->source = source_find((Hl7Slice) {r->source_system.data, r->source_system.len},
 								(Hl7Slice) {r->facility.data, r->facility.len});
+		/* these are bytes yet, which no row may hold */
+		r->source_system = r->facility = (Str) {"", 0};
+		r->message_type = r->control_id = (Str) {NULL, 0};
 		if (name.len > 0)
 			r->encoding = charset_encoding(name);
 		else if (r->source->encoding >= 0)

@@ -47,6 +47,7 @@ typedef struct Waiting
 static MemoryContext waiting_context = NULL;
 static Waiting *waiting = NULL;
 static int	nwaiting = 0;
+static int	waiting_size = 0;
 static Size waiting_bytes = 0;
 
 /* --- memory ---------------------------------------------------------------- */
@@ -154,16 +155,49 @@ forget_waiting(void)
 	waiting_context = NULL;
 	waiting = NULL;
 	nwaiting = 0;
+	waiting_size = 0;
 	waiting_bytes = 0;
+}
+
+/*
+ * Takes what waits, in memory of its own where it is all.  What came before a
+ * subtransaction waits on: it must not be lost where that is rolled back.
+ */
+static Waiting *
+take_waiting(int *n, MemoryContext *rows)
+{
+	int			level = GetCurrentTransactionNestLevel();
+	int			first = nwaiting;
+	Waiting    *taken = waiting;
+
+	while (first > 0 && waiting[first - 1].nest_level >= level)
+		first--;
+	*n = nwaiting - first;
+	*rows = NULL;
+	if (*n == 0)
+		return NULL;
+	if (first == 0)
+	{
+		*rows = waiting_context;
+		forget_waiting();
+		return taken;
+	}
+	taken = palloc(sizeof(Waiting) * *n);
+	memcpy(taken, waiting + first, sizeof(Waiting) * *n);
+	nwaiting = first;
+	for (int i = 0; i < *n; i++)
+		waiting_bytes -= taken[i].len;
+	return taken;
 }
 
 /* Stores what waits, some messages at a time: a row may have any number. */
 static void
 store_waiting(void)
 {
-	MemoryContext rows = waiting_context;
-	Waiting    *w = waiting;
-	int			n = nwaiting;
+	int			n;
+	MemoryContext rows;
+	/* what comes while these are stored begins anew */
+	Waiting    *w = take_waiting(&n, &rows);
 	MemoryContext context;
 	MemoryContext old;
 	List	   *messages = NIL;
@@ -171,8 +205,6 @@ store_waiting(void)
 
 	if (n == 0)
 		return;
-	/* what comes while these are stored begins anew */
-	forget_waiting();
 	context = AllocSetContextCreate(CurrentMemoryContext, "workflow_track messages", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 	for (int i = 0; i < n; i++)
@@ -196,7 +228,11 @@ store_waiting(void)
 		store_messages(messages, message_arena());
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
-	MemoryContextDelete(rows);
+	if (rows != NULL)
+		MemoryContextDelete(rows);
+	else
+		for (int i = 0; i < n; i++)
+			pfree(w[i].data);
 }
 
 /* Keeps a row. */
@@ -209,6 +245,12 @@ keep_waiting(const char *data, int len, bool is_text)
 	{
 		waiting_context = AllocSetContextCreate(TopTransactionContext, "workflow_track inbox", ALLOCSET_DEFAULT_SIZES);
 		waiting = MemoryContextAlloc(waiting_context, sizeof(Waiting) * MANY_MESSAGES);
+		waiting_size = MANY_MESSAGES;
+	}
+	if (nwaiting == waiting_size)
+	{
+		waiting = repalloc_huge(waiting, sizeof(Waiting) * waiting_size * 2);
+		waiting_size *= 2;
 	}
 	w = &waiting[nwaiting];
 	w->data = MemoryContextAllocHuge(waiting_context, (Size) len + 1);
@@ -219,7 +261,7 @@ keep_waiting(const char *data, int len, bool is_text)
 	w->nest_level = GetCurrentTransactionNestLevel();
 	nwaiting++;
 	waiting_bytes += len;
-	if (nwaiting == MANY_MESSAGES || waiting_bytes >= MANY_BYTES)
+	if (nwaiting >= MANY_MESSAGES || waiting_bytes >= MANY_BYTES)
 		store_waiting();
 }
 
@@ -231,7 +273,7 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId id, SubTransactionId 
 
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 		while (nwaiting > 0 && waiting[nwaiting - 1].nest_level >= level)
-			nwaiting--;
+			waiting_bytes -= waiting[--nwaiting].len;
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 		for (int i = nwaiting - 1; i >= 0 && waiting[i].nest_level >= level; i--)
 			waiting[i].nest_level = level - 1;
@@ -251,6 +293,15 @@ inbox_init(void)
 {
 	RegisterXactCallback(at_transaction_end, NULL);
 	RegisterSubXactCallback(at_subtransaction_end, NULL);
+}
+
+/* May it be the name of a format?  A message in the wrong column is not to be shown. */
+static bool
+is_format_name(const char *s)
+{
+	size_t		len = strlen(s);
+
+	return len <= 20 && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == len;
 }
 
 /* Instead of inserting a row into inbox: keeps it. */
@@ -277,7 +328,9 @@ inbox_received(PG_FUNCTION_ARGS)
 	if (!no_format && strcmp(TextDatumGetCString(format), "hl7v2") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("messages of format \"%s\" are not supported", TextDatumGetCString(format)),
+				 is_format_name(TextDatumGetCString(format))
+				 ? errmsg("messages of format \"%s\" are not supported", TextDatumGetCString(format))
+				 : errmsg("messages of another format than \"hl7v2\" are not supported"),
 				 errhint("The format of HL7 v2 messages is hl7v2.")));
 	if (!no_body && !no_raw)
 		ereport(ERROR,
@@ -372,7 +425,7 @@ hl7_now(void)
 static const char *
 error_code(const Received *r)
 {
-	if (r->error.fault == HL7_BAD_SEGMENT_NAME || r->error.fault == HL7_SECOND_MSH)
+	if (r->error.fault == HL7_NO_MSH || r->error.fault == HL7_BAD_SEGMENT_NAME || r->error.fault == HL7_SECOND_MSH)
 		return "100";			/* segment sequence error */
 	if (r->error.fault == HL7_TRUNCATED_MSH ||
 		(r->problems != NIL && strcmp(linitial(r->problems), "no_message_type") == 0))

@@ -23,9 +23,9 @@
 
 static Statement insert_keys = {
 	"INSERT INTO workflow_track.message_key (content_hash, body_hash, id_hash, message_id, received_at) "
-	"SELECT u.c, u.b, u.i, u.m, pg_catalog.now() FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
+	"SELECT u.c, u.b, u.i, u.m, $5 FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
 	"pg_catalog.unnest($3), pg_catalog.unnest($4)) u (c, b, i, m) ON CONFLICT DO NOTHING RETURNING message_id",
-	4, {UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, INT8ARRAYOID}
+	5, {UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, INT8ARRAYOID, TIMESTAMPTZOID}
 };
 
 static Statement find_key = {
@@ -36,9 +36,9 @@ static Statement find_key = {
 };
 
 static Statement renew_key = {
-	"UPDATE workflow_track.message_key SET body_hash = $2, message_id = $3, received_at = pg_catalog.now() "
+	"UPDATE workflow_track.message_key SET body_hash = $2, message_id = $3, received_at = $4 "
 	"WHERE content_hash OPERATOR(pg_catalog.=) $1",
-	3, {UUIDOID, UUIDOID, INT8OID}
+	4, {UUIDOID, UUIDOID, INT8OID, TIMESTAMPTZOID}
 };
 
 /* What has a key. */
@@ -157,7 +157,7 @@ compare_int64(const void *a, const void *b)
  * taken, in the order that they came in.  Exact ones are of all of a message.
  */
 static List *
-write_keys(List *messages, bool exact)
+write_keys(List *messages, TimestampTz received_at, bool exact)
 {
 	int			n = list_length(messages);
 	Datum	   *contents = palloc(sizeof(Datum) * n);
@@ -166,7 +166,7 @@ write_keys(List *messages, bool exact)
 	bool	   *no_id = palloc(sizeof(bool) * n);
 	Datum	   *numbers = palloc(sizeof(Datum) * n);
 	int			lower = 1;
-	Datum		values[4];
+	Datum		values[5];
 	int64	   *written;
 	int			nwritten;
 	List	   *taken = NIL;
@@ -190,6 +190,7 @@ write_keys(List *messages, bool exact)
 	values[1] = PointerGetDatum(construct_array(bodies, n, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
 	values[2] = PointerGetDatum(construct_md_array(ids, no_id, 1, &n, &lower, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
 	values[3] = PointerGetDatum(construct_array(numbers, n, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[4] = TimestampTzGetDatum(received_at);
 	statement_run(&insert_keys, values, NULL);
 	nwritten = (int) SPI_processed;
 	if (nwritten == n)
@@ -271,7 +272,7 @@ find_holder(const Received *r, const pg_uuid_t *key, List *messages, KeyHolder *
  * has its content, so that it is the id that is.
  */
 static bool
-compare_with_holder(Received *r, List *messages)
+compare_with_holder(Received *r, List *messages, TimestampTz received_at)
 {
 	KeyHolder	holder;
 	KeyHolder	exact;
@@ -285,16 +286,17 @@ compare_with_holder(Received *r, List *messages)
 	else if (holder.received_at > GetCurrentTransactionStartTimestamp() - REPEATED_WITHIN)
 	{
 		/* kept by all that it is, so that this very message is known when it comes again */
-		if (write_keys(list_make1(r), true) != NIL)
+		if (write_keys(list_make1(r), received_at, true) != NIL)
 		{
 			r->has_id = false;
-			(void) write_keys(list_make1(r), true);
+			(void) write_keys(list_make1(r), received_at, true);
 		}
 		came_before(r, false, holder.message_id, &holder);
 	}
 	else
 	{
-		Datum		values[3] = {UUIDPGetDatum(&r->content_hash), UUIDPGetDatum(&r->body_hash), Int64GetDatum(r->message_id)};
+		Datum		values[4] = {UUIDPGetDatum(&r->content_hash), UUIDPGetDatum(&r->body_hash), Int64GetDatum(r->message_id),
+		TimestampTzGetDatum(received_at)};
 
 		statement_run(&renew_key, values, NULL);
 	}
@@ -303,7 +305,7 @@ compare_with_holder(Received *r, List *messages)
 
 /* Tells messages from what came before, and writes the keys of those that are new. */
 void
-tell_apart(List *messages)
+tell_apart(List *messages, TimestampTz received_at)
 {
 	List	   *rest = list_copy(messages);
 	ListCell   *lc;
@@ -313,7 +315,7 @@ tell_apart(List *messages)
 		if (((Received *) lfirst(lc))->status == MESSAGE_REJECTED && ((Received *) lfirst(lc))->control_id.len == 0)
 			rest = foreach_delete_current(rest, lc);
 	compare_ids(messages);
-	while ((rest = write_keys(rest, false)) != NIL)
+	while ((rest = write_keys(rest, received_at, false)) != NIL)
 	{
 		List	   *again = NIL;
 
@@ -321,7 +323,7 @@ tell_apart(List *messages)
 		{
 			Received   *r = lfirst(lc);
 
-			if (compare_with_holder(r, messages))
+			if (compare_with_holder(r, messages, received_at))
 				continue;
 			if (r->has_id)
 				note_reuse(r);

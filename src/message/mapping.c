@@ -504,10 +504,12 @@ read_tables(void)
 	ReadRules	read = {{allocate, pfree, NULL}, NIL};
 	MemoryContext old;
 
-	if (mapping_context == NULL)
-		mapping_context = AllocSetContextCreate(CacheMemoryContext, "workflow_track mapping", ALLOCSET_DEFAULT_SIZES);
-	MemoryContextReset(mapping_context);
+	/* messages that are being stored may have text of the old rules: a trigger of theirs may have others read */
+	if (mapping_context != NULL)
+		MemoryContextSetParent(mapping_context, TopTransactionContext);
+	mapping_context = NULL;
 	mapping = NULL;
+	mapping_context = AllocSetContextCreate(CacheMemoryContext, "workflow_track mapping", ALLOCSET_DEFAULT_SIZES);
 	sources = NIL;
 	mapping_relid = table_oid("hl7v2_mapping");
 	source_relid = table_oid("hl7v2_source");
@@ -529,7 +531,7 @@ read_tables(void)
 	unknown_source = (Source) {.timezone = pg_tzset("UTC"),.encoding = -1,.rejected_code = "AE"};
 }
 
-/* The rules in force; they stay where they are until the next call. */
+/* The rules in force; they stay where they are until the transaction ends. */
 const Mapping *
 mapping_current(void)
 {

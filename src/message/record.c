@@ -168,12 +168,14 @@ prepare_months(List *events)
 	statement_run(&make_recordable, &value, NULL);
 }
 
-/* May the database refuse events for reasons that are not ours: a duplicate rule, a trigger of the site's? */
+/* May the database refuse events for reasons that are not ours: a duplicate rule, a trigger or a constraint of the site's? */
 static bool
 may_be_refused(List *events)
 {
 	Relation	rel = table_open(table_oid("event"), AccessShareLock);
-	bool		foreign = rel->trigdesc != NULL && rel->trigdesc->numtriggers > 2;
+	TupleConstr *constraints = RelationGetDescr(rel)->constr;
+	bool		foreign = (rel->trigdesc != NULL && rel->trigdesc->numtriggers > 2) ||
+		(constraints != NULL && constraints->num_check > 0);
 	ListCell   *lc;
 
 	table_close(rel, NoLock);
@@ -219,6 +221,8 @@ try_events(List *events)
 		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_TRANSACTION_ROLLBACK ||
 			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION ||
 			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES ||
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_SYSTEM_ERROR ||
+			error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
 			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTERNAL_ERROR)
 			ReThrowError(error);
 		refusal = error->message;

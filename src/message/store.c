@@ -138,13 +138,13 @@ this_month(void)
 
 /* Writes the rows of messages. */
 static void
-write_rows(List *messages)
+write_rows(List *messages, Oid month)
 {
 	TimestampTz now = GetCurrentTransactionStartTimestamp();
 	Table		table;
 	ListCell   *lc;
 
-	table_by_oid(&table, CurrentMemoryContext, this_month(), InvalidSnapshot, RowExclusiveLock);
+	table_by_oid(&table, CurrentMemoryContext, month, InvalidSnapshot, RowExclusiveLock);
 	foreach(lc, messages)
 	{
 		Datum		values[MS_NCOLUMNS];
@@ -193,12 +193,24 @@ read_messages(List *parts, Hl7Arena *arena)
 	}
 }
 
+/* Order by the message that came again. */
+static int
+compare_original(const ListCell *a, const ListCell *b)
+{
+	int64		one = ((const Received *) lfirst(a))->original;
+	int64		other = ((const Received *) lfirst(b))->original;
+
+	return one < other ? -1 : one > other;
+}
+
 /* Stores messages and what they mean, as one. */
 void
 store_messages(List *parts, Hl7Arena *arena)
 {
 	List	   *messages = only_messages(parts);
 	List	   *unsettled = NIL;
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	Oid			month;
 	Caller		caller;
 	ListCell   *lc;
 
@@ -206,7 +218,9 @@ store_messages(List *parts, Hl7Arena *arena)
 	owner_begin(&caller);
 	read_messages(parts, arena);
 	statement_connect();
-	tell_apart(messages);
+	/* who makes it waits for others who do, so that is done before any key is taken */
+	month = this_month();
+	tell_apart(messages, now);
 	foreach(lc, messages)
 	{
 		Received   *r = lfirst(lc);
@@ -215,10 +229,11 @@ store_messages(List *parts, Hl7Arena *arena)
 			unsettled = lappend(unsettled, r);
 	}
 	write_events(parts);
-	write_rows(parts);
-	write_effects(messages, GetCurrentTransactionStartTimestamp());
+	write_rows(parts, month);
+	write_effects(messages, now);
 	SPI_finish();
-	/* what came again may be understood by now */
+	/* what came again may be understood by now; all lock the originals in one order */
+	list_sort(unsettled, compare_original);
 	foreach(lc, unsettled)
 	{
 		Received   *r = lfirst(lc);
@@ -316,7 +331,7 @@ store_again(int64 message_id, Hl7Arena *arena, MessageStatus *status)
 		read_messages(list_make1(r), arena);
 		/* its content is known only now */
 		if (was_rejected && r->status != MESSAGE_REJECTED)
-			tell_apart(list_make1(r));
+			tell_apart(list_make1(r), received_at);
 		replace_effects(r, received_at, identifiers);
 		rewrite_row(r, received_at);
 		*status = r->status;

@@ -12,7 +12,7 @@
 #include "message/received.h"
 
 /* key.c: tells messages from those that came before */
-extern void tell_apart(List *messages);
+extern void tell_apart(List *messages, TimestampTz received_at);
 extern MessageStatus message_status(const char *name);
 extern bool message_is_final(MessageStatus status);
 

@@ -127,22 +127,32 @@ has_order(const Patient *p, const Event *result)
 	return false;
 }
 
-/* is_unmatched_result(patient_id, message_id): has the message a result of which no order is recorded? */
+/* is_unmatched_result(patient_id, message_id): has the message a result, in a facility that the caller sees, of which no order is recorded? */
 Datum
 is_unmatched_result(PG_FUNCTION_ARGS)
 {
 	int64		message_id = PG_GETARG_INT64(1);
-	Loader	   *loader = loader_begin(GetActiveSnapshot());
-	Patient    *p = loader_known(loader, str_of_datum(PG_GETARG_DATUM(0)));
+	Loader	   *loader;
+	Patient    *p;
 	bool		unmatched = false;
 
+	if (fcinfo->flinfo->fn_extra == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+
+		fcinfo->flinfo->fn_extra = visible_to_user();
+		MemoryContextSwitchTo(old);
+	}
+	loader = loader_begin(GetActiveSnapshot());
+	p = loader_known(loader, str_of_datum(PG_GETARG_DATUM(0)));
 	if (p != NULL && p->is_test && !show_test_patients)
 		p = NULL;
 	for (int i = 0; p != NULL && !unmatched && i < p->nevents; i++)
 	{
 		const Event *e = &p->events[i];
 
-		unmatched = e->has_message && e->message_id == message_id && is_result(e->kind->name) && !has_order(p, e);
+		unmatched = e->has_message && e->message_id == message_id && is_result(e->kind->name) &&
+			is_visible(fcinfo->flinfo->fn_extra, e->facility) && !has_order(p, e);
 	}
 	loader_end(loader);
 	PG_RETURN_BOOL(unmatched);
