@@ -262,3 +262,18 @@ SELECT identifiers FROM message ORDER BY message_id DESC LIMIT 1;
 SELECT id, e.kind, pg_temp.problem() FROM unnest(ARRAY['P', 'T', 'D', 'P^T', '']) id LEFT JOIN LATERAL pg_temp.send(replace(pg_temp.header('ADT^A28'), '|P|', format('|%s|', id)) || 'PID|1||I1') e ON true;
 INSERT INTO hl7v2_source (source_system, facility, processing_ids) VALUES ('EHR', 'NORTH', '{P,D}');
 SELECT id, e.kind, pg_temp.problem() FROM unnest(ARRAY['P', 'T', 'D', 'P^T', '']) id LEFT JOIN LATERAL pg_temp.send(replace(pg_temp.header('ADT^A28'), '|P|', format('|%s|', id)) || 'PID|1||I2') e ON true;
+
+-- Shipped rules are changed by setup() alone: a site's row takes the place of one.
+SET client_min_messages = error;
+DROP ROLE IF EXISTS regress_mapping_admin;
+RESET client_min_messages;
+CREATE ROLE regress_mapping_admin IN ROLE workflow_track_admin;
+SET ROLE regress_mapping_admin;
+UPDATE hl7v2_mapping SET enabled = false WHERE name = 'order' AND shipped;
+DELETE FROM hl7v2_mapping WHERE name = 'order' AND shipped;
+INSERT INTO hl7v2_mapping (name, shipped, message, kind) VALUES ('of our own', true, '{ZZY^*}', '''note.signed''');
+INSERT INTO hl7v2_mapping (name, message, kind) VALUES ('of our own', '{ZZY^*}', '''note.signed''');
+UPDATE hl7v2_mapping SET shipped = true WHERE name = 'of our own';
+DELETE FROM hl7v2_mapping WHERE name = 'of our own';
+RESET ROLE;
+DROP ROLE regress_mapping_admin;

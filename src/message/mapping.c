@@ -8,6 +8,8 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "commands/trigger.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -365,7 +367,23 @@ mapping_columns(void)
 	return columns;
 }
 
-/* Before a row of hl7v2_mapping is written: refuses one that cannot work. */
+/* Refuses to write a shipped rule to all but the table's owner, as whom setup() brings them up to date. */
+static void
+check_shipped(Relation rel, HeapTuple row)
+{
+	static const char *const column = "shipped";
+	Datum		shipped;
+	bool		isnull;
+
+	row_columns(row, RelationGetDescr(rel), &column, 1, &shipped, &isnull);
+	if (!isnull && DatumGetBool(shipped) && !has_privs_of_role(GetUserId(), rel->rd_rel->relowner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("shipped rules of hl7v2_mapping cannot be changed"),
+				 errhint("Add a row of your own with the same name: it takes the place of the shipped one, also where it is not enabled.")));
+}
+
+/* Before a row of hl7v2_mapping is written: refuses one that cannot work, and changes of shipped ones. */
 Datum
 hl7v2_mapping_check(PG_FUNCTION_ARGS)
 {
@@ -375,9 +393,13 @@ hl7v2_mapping_check(PG_FUNCTION_ARGS)
 	bool		nulls[MP_NCOLUMNS];
 	Hl7Rule		rule;
 	Fault		fault;
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
 
-	row_columns(row, RelationGetDescr(((TriggerData *) fcinfo->context)->tg_relation), mapping_columns(),
-				MP_NCOLUMNS, values, nulls);
+	check_shipped(trigger->tg_relation, trigger->tg_trigtuple);
+	if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
+		return PointerGetDatum(row);
+	check_shipped(trigger->tg_relation, row);
+	row_columns(row, RelationGetDescr(trigger->tg_relation), mapping_columns(), MP_NCOLUMNS, values, nulls);
 	if (!make_rule(&arena, values, nulls, &rule, &fault))
 		report_fault("hl7v2_mapping", &fault);
 	check_rule(&rule);

@@ -44,7 +44,7 @@ COMMENT ON FUNCTION workflow_track.inbox_done() IS 'trigger of inbox: stores wha
 
 CREATE FUNCTION workflow_track.hl7v2_mapping_check() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION workflow_track.hl7v2_mapping_check() IS 'trigger of hl7v2_mapping: refuses a row that cannot work';
+COMMENT ON FUNCTION workflow_track.hl7v2_mapping_check() IS 'trigger of hl7v2_mapping: refuses a row that cannot work, and changes of shipped ones by others than the owner';
 
 CREATE FUNCTION workflow_track.hl7v2_source_check() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME';

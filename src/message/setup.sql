@@ -164,8 +164,8 @@ BEGIN
 			'EXECUTE FUNCTION workflow_track.reference_changed()');
 		PERFORM workflow_track.make_trigger('reference_applied', table_name, 'INSERT OR UPDATE OR DELETE',
 			'FOR EACH ROW EXECUTE FUNCTION workflow_track.reference_changed()', 'REPLICA');
-		EXECUTE format('CREATE OR REPLACE TRIGGER %I BEFORE INSERT OR UPDATE ON workflow_track.%I FOR EACH ROW EXECUTE FUNCTION workflow_track.%I()',
-			table_name || '_check', table_name, table_name || '_check');
+		EXECUTE format('CREATE OR REPLACE TRIGGER %I BEFORE INSERT OR UPDATE%s ON workflow_track.%I FOR EACH ROW EXECUTE FUNCTION workflow_track.%I()',
+			table_name || '_check', CASE table_name WHEN 'hl7v2_mapping' THEN ' OR DELETE' ELSE '' END, table_name, table_name || '_check');
 		EXECUTE format('ALTER TABLE workflow_track.%I ENABLE ALWAYS TRIGGER %I', table_name, table_name || '_check');
 	END LOOP;
 	GRANT SELECT, INSERT, UPDATE, DELETE ON workflow_track.hl7v2_mapping, workflow_track.hl7v2_source TO workflow_track_admin;
