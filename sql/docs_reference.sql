@@ -154,6 +154,8 @@ SELECT workflow_track.ensure_partitions('2025-01-01', '2025-03-31');
 
 SELECT workflow_track.drop_before('2020-01-01');
 
+SELECT relation, problem, count(*) FROM workflow_track.check_consistency() GROUP BY 1, 2;
+
 SELECT workflow_track.code_version();
 
 INSERT INTO workflow_track.event_kind (kind, category, description)

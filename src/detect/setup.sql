@@ -276,6 +276,7 @@ BEGIN
 		workflow_track.maintain(), workflow_track.fold_handoffs(),
 		workflow_track.refuse_while_paused(), workflow_track.wait_for_detection(),
 		workflow_track.touch_stale(integer), workflow_track.resolve_stale_marks(), workflow_track.empty_handoffs(), workflow_track.begin_rebuild(),
+		workflow_track.check_consistency(),
 		workflow_track.drop_before(timestamptz, boolean) TO workflow_track_admin;
 	GRANT EXECUTE ON PROCEDURE workflow_track.catch_up(integer), workflow_track.rebuild(integer) TO workflow_track_admin;
 END

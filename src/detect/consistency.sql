@@ -1,0 +1,299 @@
+-- What is kept, against the definitions: computed from events, maps and staff by SQL alone, as the code that keeps it does not.
+
+CREATE FUNCTION workflow_track.conditions_hold(when_severity text[], when_facility text[], when_entry_method text[], when_code text, when_detail jsonb,
+	severity workflow_track.severity, facility text, entry_method workflow_track.entry_method, code text, detail jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT (when_severity IS NULL OR coalesce(severity::text, 'unknown') = ANY (when_severity))
+		AND (when_facility IS NULL OR coalesce(facility, 'unknown') = ANY (when_facility))
+		AND (when_entry_method IS NULL OR coalesce(entry_method::text, 'unknown') = ANY (when_entry_method))
+		AND (when_code IS NULL OR coalesce(starts_with(code, when_code), false))
+		AND NOT EXISTS (SELECT FROM jsonb_each(when_detail) AS d
+			WHERE detail -> d.key IS NULL OR detail -> d.key = 'null'
+				OR NOT EXISTS (SELECT FROM jsonb_array_elements(d.value) AS v WHERE v.value = detail -> d.key))
+$$;
+COMMENT ON FUNCTION workflow_track.conditions_hold(text[], text[], text[], text, jsonb, workflow_track.severity, text, workflow_track.entry_method, text, jsonb) IS
+'whether what is known of an event satisfies the conditions of a rule';
+
+CREATE FUNCTION workflow_track.check_links() RETURNS TABLE (relation text, problem text, patient_id text, difference jsonb)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+#variable_conflict use_column
+BEGIN
+	-- Merges of months that were dropped are kept for ever; what events say must be there, and nothing else of those events.
+	RETURN QUERY
+	WITH stored AS (
+		SELECT e.patient_id, e.subject, e.event_id FROM workflow_track.event AS e
+		WHERE e.kind = 'patient.merged' AND btrim(e.subject) <> '' AND e.subject <> e.patient_id),
+	kept AS (SELECT m.patient_id, m.merged_id, m.event_id FROM workflow_track.patient_merge AS m)
+	SELECT 'patient_merge', 'missing', s.patient_id, to_jsonb(s) FROM stored AS s
+	WHERE NOT EXISTS (SELECT FROM kept AS k WHERE (k.patient_id, k.merged_id, k.event_id) = (s.patient_id, s.subject, s.event_id))
+	UNION ALL
+	SELECT 'patient_merge', 'unexpected', k.patient_id, to_jsonb(k) FROM kept AS k JOIN workflow_track.event AS e USING (event_id)
+	WHERE NOT EXISTS (SELECT FROM stored AS s WHERE (k.patient_id, k.merged_id, k.event_id) = (s.patient_id, s.subject, s.event_id));
+
+	RETURN QUERY
+	WITH stored AS (
+		SELECT e.patient_id, e.encounter_id, e.subject, e.event_id FROM workflow_track.event AS e
+		WHERE e.kind = 'encounter.merged' AND e.subject IS NOT NULL AND e.encounter_id IS NOT NULL),
+	kept AS (SELECT m.patient_id, m.encounter_id, m.merged_id, m.event_id FROM workflow_track.encounter_merge AS m)
+	SELECT 'encounter_merge', 'missing', s.patient_id, to_jsonb(s) FROM stored AS s
+	WHERE NOT EXISTS (SELECT FROM kept AS k
+		WHERE (k.patient_id, k.encounter_id, k.merged_id, k.event_id) = (s.patient_id, s.encounter_id, s.subject, s.event_id))
+	UNION ALL
+	SELECT 'encounter_merge', 'unexpected', k.patient_id, to_jsonb(k) FROM kept AS k JOIN workflow_track.event AS e USING (event_id)
+	WHERE NOT EXISTS (SELECT FROM stored AS s
+		WHERE (k.patient_id, k.encounter_id, k.merged_id, k.event_id) = (s.patient_id, s.encounter_id, s.subject, s.event_id));
+
+	-- What messages call off, by the ids that any merge joins.
+	RETURN QUERY
+	WITH RECURSIVE link (id, other) AS MATERIALIZED (
+		SELECT v.* FROM workflow_track.patient_merge AS m CROSS JOIN LATERAL (VALUES (m.patient_id, m.merged_id), (m.merged_id, m.patient_id)) AS v),
+	joined (id, other) AS (
+		SELECT x.patient_id, x.patient_id FROM (
+			SELECT c.patient_id FROM workflow_track.cancellation AS c
+			UNION SELECT r.patient_id FROM workflow_track.retraction AS r WHERE r.message_id IS NOT NULL) AS x
+		UNION SELECT j.id, l.other FROM joined AS j JOIN link AS l ON l.id = j.other),
+	patients AS (SELECT DISTINCT ids FROM (SELECT array_agg(j.other ORDER BY j.other) AS ids FROM joined AS j GROUP BY j.id) AS x),
+	called_off AS (SELECT c.patient_id COLLATE "C" AS patient_id, c.event_id, c.occurred_at, c.reason, c.message_id
+		FROM patients AS p CROSS JOIN LATERAL workflow_track.cancelled_events(p.ids) AS c),
+	kept AS (SELECT r.patient_id, r.event_id, r.occurred_at, r.retracted_reason, r.message_id
+		FROM workflow_track.retraction AS r WHERE r.message_id IS NOT NULL)
+	SELECT 'retraction', 'missing', x.patient_id, to_jsonb(x) FROM (TABLE called_off EXCEPT TABLE kept) AS x
+	UNION ALL
+	SELECT 'retraction', 'unexpected', x.patient_id, to_jsonb(x) FROM (TABLE kept EXCEPT TABLE called_off) AS x;
+
+	-- first_at may be earlier than it need be, and a patient be looked at more closely than it need be; the contrary misses something.
+	RETURN QUERY
+	WITH linked AS (
+		SELECT m.patient_id FROM workflow_track.patient_merge AS m UNION SELECT m.merged_id FROM workflow_track.patient_merge AS m
+		UNION SELECT m.patient_id FROM workflow_track.encounter_merge AS m UNION SELECT a.patient_id FROM workflow_track.subject_alias AS a
+		UNION SELECT r.patient_id FROM workflow_track.retraction AS r UNION SELECT c.patient_id FROM workflow_track.cancellation AS c
+		UNION SELECT t.patient_id FROM workflow_track.test_patient AS t),
+	stored AS (
+		SELECT e.patient_id, min(e.occurred_at) AS first_at, bool_or(e.time_precision IN ('month', 'year')) AS imprecise
+		FROM workflow_track.event AS e GROUP BY e.patient_id)
+	SELECT 'patient_state', CASE WHEN p.patient_id IS NULL THEN 'missing' ELSE 'unexpected' END, s.patient_id,
+		to_jsonb(s) || jsonb_build_object('linked', l.patient_id IS NOT NULL)
+	FROM stored AS s LEFT JOIN linked AS l USING (patient_id) LEFT JOIN workflow_track.patient_state AS p USING (patient_id)
+	WHERE (p.first_at <= s.first_at AND p.linked >= (l.patient_id IS NOT NULL) AND p.imprecise >= s.imprecise) IS NOT TRUE;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.check_links() IS
+'part of check_consistency(): merges, what messages call off, and what is known of patients';
+
+CREATE FUNCTION workflow_track.check_findings() RETURNS TABLE (relation text, problem text, patient_id text, difference jsonb)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET enable_nestloop = off SET jit = off AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	-- Ids that are one patient; visits and subjects that are one, by a patient's ids.  A link leads both ways.
+	WITH RECURSIVE patient_link (id, other) AS MATERIALIZED (
+		SELECT v.* FROM workflow_track.patient_merge AS m CROSS JOIN LATERAL (VALUES (m.patient_id, m.merged_id), (m.merged_id, m.patient_id)) AS v
+		WHERE NOT EXISTS (SELECT FROM workflow_track.retraction AS r WHERE r.event_id = m.event_id)),
+	same_patient (id, other) AS (
+		SELECT l.id, l.id FROM patient_link AS l
+		UNION SELECT s.id, l.other FROM same_patient AS s JOIN patient_link AS l ON l.id = s.other),
+	merged AS MATERIALIZED (SELECT s.id AS patient_id, min(s.other) AS patient FROM same_patient AS s GROUP BY s.id),
+	encounter_link (patient, id, other) AS MATERIALIZED (
+		SELECT coalesce(p.patient, m.patient_id), v.*
+		FROM workflow_track.encounter_merge AS m LEFT JOIN merged AS p USING (patient_id)
+			CROSS JOIN LATERAL (VALUES (m.encounter_id, m.merged_id), (m.merged_id, m.encounter_id)) AS v
+		WHERE NOT EXISTS (SELECT FROM workflow_track.retraction AS r WHERE r.event_id = m.event_id)),
+	same_encounter (patient, id, other) AS (
+		SELECT l.patient, l.id, l.id FROM encounter_link AS l
+		UNION SELECT s.patient, s.id, l.other FROM same_encounter AS s JOIN encounter_link AS l ON l.patient = s.patient AND l.id = s.other),
+	encounter AS MATERIALIZED (SELECT s.patient, s.id, min(s.other) AS encounter FROM same_encounter AS s GROUP BY s.patient, s.id),
+	subject_link (patient, id, other) AS MATERIALIZED (
+		SELECT coalesce(p.patient, a.patient_id), v.*
+		FROM workflow_track.subject_alias AS a LEFT JOIN merged AS p USING (patient_id)
+			CROSS JOIN LATERAL (VALUES (a.alias, a.subject), (a.subject, a.alias)) AS v),
+	same_subject (patient, id, other) AS (
+		SELECT l.patient, l.id, l.id FROM subject_link AS l
+		UNION SELECT s.patient, s.id, l.other FROM same_subject AS s JOIN subject_link AS l ON l.patient = s.patient AND l.id = s.other),
+	subject AS MATERIALIZED (SELECT s.patient, s.id, min(s.other) AS subject FROM same_subject AS s GROUP BY s.patient, s.id),
+	test AS MATERIALIZED (SELECT DISTINCT coalesce(p.patient, t.patient_id) AS patient FROM workflow_track.test_patient AS t LEFT JOIN merged AS p USING (patient_id)),
+
+	-- Events that count, in canonical order, with the keys that tie them together.
+	live AS (
+		SELECT e.*, e.code::text AS code_text, coalesce(p.patient, e.patient_id) AS patient
+		FROM workflow_track.event AS e LEFT JOIN merged AS p USING (patient_id)
+		WHERE NOT EXISTS (SELECT FROM workflow_track.retraction AS r WHERE r.event_id = e.event_id)),
+	actor_role AS MATERIALIZED (
+		SELECT DISTINCT ON (e.event_id) e.event_id, s.role
+		FROM live AS e JOIN workflow_track.staff AS s USING (actor)
+		WHERE e.actor_role IS NULL AND coalesce(s.active_during @> e.occurred_at, true)
+		ORDER BY e.event_id, coalesce(s.facility = e.facility, false) DESC, coalesce(s.system = e.source_system, false) DESC, s.role NULLS LAST),
+	recipient_role AS MATERIALIZED (
+		SELECT DISTINCT ON (e.event_id) e.event_id, s.role
+		FROM live AS e JOIN workflow_track.staff AS s ON s.actor = e.recipient
+		WHERE e.recipient_role IS NULL AND coalesce(s.active_during @> e.occurred_at, true)
+		ORDER BY e.event_id, coalesce(s.facility = e.facility, false) DESC, coalesce(s.system = e.source_system, false) DESC, s.role NULLS LAST),
+	event AS MATERIALIZED (
+		SELECT e.*, coalesce(v.encounter, e.encounter_id) AS encounter_key, coalesce(s.subject, e.subject) AS subject_key,
+			t.patient IS NOT NULL AS is_test,
+			CASE WHEN e.time_precision = 'second' THEN e.occurred_at
+				ELSE e.occurred_at + ('1 ' || e.time_precision::text)::interval - interval '1 microsecond' END AS ends_at,
+			coalesce(e.actor_role, a.role) AS role, coalesce(e.recipient_role, r.role) AS reader_role,
+			row_number() OVER (PARTITION BY e.patient ORDER BY e.occurred_at, e.source_sequence, e.kind, e.subject NULLS FIRST, e.item NULLS FIRST,
+				e.code_text COLLATE "C" NULLS FIRST, e.value NULLS FIRST, e.source_system NULLS FIRST, e.actor NULLS FIRST, e.event_id) AS place
+		FROM live AS e LEFT JOIN encounter AS v ON v.patient = e.patient AND v.id = e.encounter_id
+			LEFT JOIN subject AS s ON s.patient = e.patient AND s.id = e.subject LEFT JOIN test AS t ON t.patient = e.patient
+			LEFT JOIN actor_role AS a USING (event_id) LEFT JOIN recipient_role AS r USING (event_id)),
+
+	-- Loops: what each expectation looks at, by what its events share.
+	expectation AS MATERIALIZED (SELECT x.* FROM workflow_track.expectation AS x JOIN workflow_track.workflow AS w USING (workflow, version) WHERE w.state = 'current'),
+	part AS MATERIALIZED (
+		SELECT DISTINCT x.expectation_id, 'after' AS part, k.kind, x.correlated_by FROM expectation AS x, unnest(x.after) AS k(kind)
+		UNION SELECT x.expectation_id, 'expect', k.kind, x.correlated_by FROM expectation AS x, unnest(x.expect) AS k(kind)
+		UNION SELECT x.expectation_id, 'cancel', k.kind, k.correlated_by
+			FROM expectation AS x, unnest(x.cancelled_by, x.cancelled_by_correlation) AS k(kind, correlated_by)),
+	keyed AS MATERIALIZED (
+		SELECT * FROM (
+			SELECT p.expectation_id, p.part, p.correlated_by, e.patient, e.place, e.event_id, e.occurred_at, e.ends_at, e.item, e.code_text, e.actor, e.role,
+				CASE p.correlated_by WHEN 'patient' THEN '' WHEN 'encounter' THEN e.encounter_key ELSE e.subject_key END AS key
+			FROM part AS p JOIN event AS e USING (kind) JOIN expectation AS x USING (expectation_id)
+			WHERE p.part <> 'expect' OR x.by = '{}' OR e.role = ANY (x.by)) AS k
+		WHERE k.key IS NOT NULL),
+	opener AS MATERIALIZED (
+		SELECT DISTINCT x.expectation_id, x.within, x.early, e.*
+		FROM part AS p JOIN expectation AS x USING (expectation_id) JOIN event AS e USING (kind)
+		WHERE p.part = 'after' AND (p.correlated_by = 'patient' OR CASE p.correlated_by WHEN 'encounter' THEN e.encounter_key ELSE e.subject_key END IS NOT NULL)
+			AND workflow_track.conditions_hold(x.when_severity, x.when_facility, x.when_entry_method, x.when_code, x.when_detail,
+				e.severity, e.facility, e.entry_method, e.code_text, e.detail)),
+	-- An opener once for each way in which something may answer it.
+	asking AS (
+		SELECT DISTINCT o.expectation_id, o.event_id, o.patient, o.occurred_at, o.early, o.item, o.code_text, p.part, p.correlated_by,
+			CASE p.correlated_by WHEN 'patient' THEN '' WHEN 'encounter' THEN o.encounter_key ELSE o.subject_key END AS key
+		FROM opener AS o JOIN part AS p USING (expectation_id) WHERE p.part <> 'after'),
+	answer AS MATERIALIZED (
+		SELECT o.expectation_id, o.event_id AS opened_event_id, o.part, c.place, c.event_id, c.occurred_at, c.ends_at, c.item, c.code_text, c.patient, c.key, c.correlated_by,
+			c.actor, c.role, c.ends_at < o.occurred_at AS is_early
+		FROM asking AS o JOIN keyed AS c USING (expectation_id, part, correlated_by, patient, key)
+		WHERE c.event_id <> o.event_id AND (c.ends_at >= o.occurred_at OR o.part = 'expect' AND o.occurred_at - c.ends_at <= o.early)
+			AND (o.correlated_by <> 'item' OR coalesce(c.item = o.item, true) AND coalesce(c.code_text = o.code_text, true))),
+	-- What came early counts unless something it may be the answer to had come before it.
+	admitted AS (
+		SELECT * FROM answer AS a WHERE NOT a.is_early
+		UNION ALL
+		SELECT * FROM answer AS a
+		WHERE a.is_early AND NOT EXISTS (SELECT FROM keyed AS k
+			WHERE k.part = 'after' AND (k.expectation_id, k.patient, k.key) = (a.expectation_id, a.patient, a.key) AND k.occurred_at <= a.ends_at
+				AND (a.correlated_by <> 'item' OR coalesce(k.item = a.item, true) AND coalesce(k.code_text = a.code_text, true)))),
+	outcome AS (
+		SELECT DISTINCT ON (a.expectation_id, a.opened_event_id) a.*
+		FROM admitted AS a
+		ORDER BY a.expectation_id, a.opened_event_id, a.place, a.part DESC),
+	loop AS (
+		SELECT o.event_id AS opened_event_id, o.occurred_at AS opened_at, greatest(o.occurred_at, o.planned_at) + o.within AS due_at,
+			coalesce(a.occurred_at, 'infinity') AS settled_at, CASE WHEN a.part = 'expect' THEN a.event_id END AS closed_event_id,
+			o.message_id AS opened_message_id, o.expectation_id, o.severity, a.part IS NOT DISTINCT FROM 'cancel' AS is_cancelled, o.is_test,
+			o.patient_id, o.facility, o.encounter_id, o.subject, o.item, o.code, o.kind AS opened_by_kind, coalesce(o.recipient, o.actor) AS owner,
+			CASE WHEN o.recipient IS NULL THEN o.role ELSE o.reader_role END AS owner_role,
+			CASE WHEN a.part = 'expect' THEN a.actor END AS closed_by, CASE WHEN a.part = 'expect' THEN a.role END AS closed_by_role
+		FROM opener AS o LEFT JOIN outcome AS a ON (a.expectation_id, a.opened_event_id) = (o.expectation_id, o.event_id)),
+
+	-- Duplicates.
+	entry AS MATERIALIZED (
+		SELECT r.duplicate_rule_id, r.within, r.different, e.*, j.row, (SELECT array_agg(j.row ->> c.name ORDER BY c.n) FROM unnest(r.same) WITH ORDINALITY AS c(name, n)) AS same
+		FROM workflow_track.duplicate_rule AS r JOIN workflow_track.workflow AS w USING (workflow, version) JOIN event AS e USING (kind)
+			CROSS JOIN LATERAL to_jsonb(e) AS j(row)
+		WHERE w.state = 'current' AND workflow_track.conditions_hold(r.when_severity, r.when_facility, r.when_entry_method, r.when_code, r.when_detail,
+			e.severity, e.facility, e.entry_method, e.code_text, e.detail)),
+	duplicate AS (
+		SELECT DISTINCT ON (d.duplicate_rule_id, d.event_id) d.event_id AS duplicate_event_id, o.event_id AS original_event_id,
+			d.occurred_at AS duplicate_at, o.occurred_at AS original_at, d.duplicate_rule_id, d.entry_method AS duplicate_method, d.is_test,
+			d.patient_id, d.facility, d.encounter_id, d.kind, d.subject, d.code, d.value, o.source_system AS original_system,
+			d.source_system AS duplicate_system, o.actor AS original_actor, d.actor AS duplicate_actor
+		FROM entry AS d JOIN entry AS o ON o.duplicate_rule_id = d.duplicate_rule_id AND o.patient = d.patient
+			AND o.same IS NOT DISTINCT FROM d.same AND o.place < d.place AND d.occurred_at - o.occurred_at <= d.within
+		WHERE NOT EXISTS (SELECT FROM unnest(d.different) AS c(name) WHERE d.row ->> c.name IS NOT DISTINCT FROM o.row ->> c.name)
+		ORDER BY d.duplicate_rule_id, d.event_id, o.place),
+
+	-- What a step delivers to someone, and did not reach such a one.
+	delivery AS MATERIALIZED (
+		SELECT s.workflow, s.step, s.kind, s.delivered_to FROM workflow_track.workflow_step AS s JOIN workflow_track.workflow AS w USING (workflow, version)
+		WHERE w.state = 'current' AND s.delivered_to <> '{}'),
+	delivered AS (
+		SELECT d.workflow, d.step, d.delivered_to, e.*, f.*
+		FROM delivery AS d JOIN event AS e USING (kind) CROSS JOIN LATERAL (
+			SELECT count(*) AS rows, count(*) FILTER (WHERE coalesce(s.active_during @> e.occurred_at, true)) AS active_rows,
+				count(*) FILTER (WHERE coalesce(s.active_during @> e.occurred_at, true) AND s.is_shared_inbox) AS inboxes
+			FROM workflow_track.staff AS s WHERE s.actor = e.recipient) AS f),
+	misdelivered AS MATERIALIZED (
+		SELECT * FROM (
+			SELECT d.*, CASE WHEN d.recipient IS NULL THEN 'no_recipient' WHEN d.rows = 0 THEN 'unknown_recipient' WHEN d.active_rows = 0 THEN 'inactive_recipient'
+				WHEN d.inboxes > 0 THEN 'shared_inbox' WHEN coalesce(d.reader_role <> ALL (d.delivered_to), true) THEN 'wrong_role' END COLLATE "C" AS reason
+			FROM delivered AS d) AS d
+		WHERE d.reason IS NOT NULL),
+	taken_up AS MATERIALIZED (
+		SELECT m.workflow, m.step, m.event_id, c.actor, c.occurred_at, c.place
+		FROM misdelivered AS m JOIN event AS c ON c.patient = m.patient AND c.subject_key = m.subject_key AND c.place > m.place AND c.role = ANY (m.delivered_to)),
+	claim AS (
+		SELECT DISTINCT ON (t.workflow, t.step, t.event_id) t.*
+		FROM taken_up AS t
+		WHERE (SELECT bool_and(NOT s.is_shared_inbox) FROM workflow_track.staff AS s WHERE s.actor = t.actor AND coalesce(s.active_during @> t.occurred_at, true))
+		ORDER BY t.workflow, t.step, t.event_id, t.place),
+	misrouted AS (
+		SELECT m.event_id, m.occurred_at, c.occurred_at AS claimed_at, m.message_id, m.severity, m.is_test, m.patient_id, m.facility, m.encounter_id,
+			m.subject, m.item, m.code, m.recipient, m.reader_role AS recipient_role, m.delivered_to AS expected_roles, m.reason, m.workflow, m.step, c.actor AS claimed_by
+		FROM misdelivered AS m LEFT JOIN claim AS c USING (workflow, step, event_id)),
+
+	-- Handoffs since the horizon, by hour and group.
+	worked AS (
+		SELECT e.*, lag(e.event_id) OVER encounter AS encounter_from, lag(e.event_id) OVER thread AS thread_from
+		FROM event AS e JOIN workflow_track.event_kind AS k USING (kind) WHERE k.counts_as_work AND e.encounter_key IS NOT NULL
+		WINDOW encounter AS (PARTITION BY e.patient, e.encounter_key ORDER BY e.place),
+			thread AS (PARTITION BY e.patient, e.encounter_key, e.subject_key ORDER BY e.place)),
+	pair AS (
+		SELECT 'implied' AS basis, w.encounter_from AS from_event_id, w.event_id AS to_event_id FROM worked AS w
+		UNION ALL SELECT 'thread', w.thread_from, w.event_id FROM worked AS w WHERE w.subject_key IS NOT NULL
+		UNION ALL (SELECT DISTINCT ON (o.event_id) 'explicit', o.event_id, a.event_id
+			FROM event AS o JOIN event AS a ON a.patient = o.patient AND a.subject_key = o.subject_key AND a.ends_at >= o.occurred_at
+			WHERE o.kind = 'handoff.offered' AND a.kind = 'handoff.accepted' ORDER BY o.event_id, a.place)),
+	handoff AS (
+		SELECT date_trunc('hour', t.occurred_at) AS hour, t.is_test, p.basis COLLATE "C" AS basis, t.facility, f.role AS from_role, t.role AS to_role,
+			f.source_system AS from_system, t.source_system AS to_system, workflow_track.latency_histogram(t.occurred_at - f.occurred_at) AS histogram
+		FROM pair AS p JOIN event AS f ON f.event_id = p.from_event_id JOIN event AS t ON t.event_id = p.to_event_id
+		WHERE t.occurred_at >= (SELECT d.horizon FROM workflow_track.detection_state AS d)
+			AND (p.basis = 'explicit' OR (f.actor, f.role, f.source_system) IS DISTINCT FROM (t.actor, t.role, t.source_system))
+		GROUP BY 1, 2, 3, 4, 5, 6, 7, 8),
+	kept_handoff AS (
+		SELECT * FROM (
+			SELECT k.hour, k.is_test, k.basis, k.facility, k.from_role, k.to_role, k.from_system, k.to_system, workflow_track.merge(k.histogram) AS histogram
+			FROM (SELECT * FROM workflow_track.handoff_hourly AS h WHERE h.hour >= (SELECT d.horizon FROM workflow_track.detection_state AS d)
+				UNION ALL SELECT * FROM workflow_track.unfolded_handoffs(true)) AS k
+			GROUP BY 1, 2, 3, 4, 5, 6, 7, 8) AS k
+		WHERE workflow_track.sample_count(k.histogram) <> 0),
+	total AS (
+		SELECT h.is_test, h.basis, h.facility, h.from_role, h.to_role, h.from_system, h.to_system, workflow_track.merge(h.histogram) AS histogram
+		FROM workflow_track.handoff_hourly AS h GROUP BY 1, 2, 3, 4, 5, 6, 7)
+
+	SELECT 'loop_state', 'missing', x.patient_id, to_jsonb(x) FROM (TABLE loop EXCEPT TABLE workflow_track.loop_state) AS x
+	UNION ALL SELECT 'loop_state', 'unexpected', x.patient_id, to_jsonb(x) FROM (TABLE workflow_track.loop_state EXCEPT ALL TABLE loop) AS x
+	UNION ALL SELECT 'duplicate_state', 'missing', x.patient_id, to_jsonb(x) FROM (TABLE duplicate EXCEPT TABLE workflow_track.duplicate_state) AS x
+	UNION ALL SELECT 'duplicate_state', 'unexpected', x.patient_id, to_jsonb(x) FROM (TABLE workflow_track.duplicate_state EXCEPT ALL TABLE duplicate) AS x
+	UNION ALL SELECT 'misrouted_state', 'missing', x.patient_id, to_jsonb(x) FROM (TABLE misrouted EXCEPT TABLE workflow_track.misrouted_state) AS x
+	UNION ALL SELECT 'misrouted_state', 'unexpected', x.patient_id, to_jsonb(x) FROM (TABLE workflow_track.misrouted_state EXCEPT ALL TABLE misrouted) AS x
+	UNION ALL SELECT 'handoff_hourly', 'missing', NULL, to_jsonb(x) FROM (TABLE handoff EXCEPT TABLE kept_handoff) AS x
+	UNION ALL SELECT 'handoff_hourly', 'unexpected', NULL, to_jsonb(x) FROM (TABLE kept_handoff EXCEPT TABLE handoff) AS x
+	UNION ALL SELECT 'handoff_total', 'missing', NULL, to_jsonb(x) FROM (TABLE total EXCEPT TABLE workflow_track.handoff_total) AS x
+	UNION ALL SELECT 'handoff_total', 'unexpected', NULL, to_jsonb(x) FROM (TABLE workflow_track.handoff_total EXCEPT TABLE total) AS x;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.check_findings() IS
+'part of check_consistency(): loops, duplicates, misrouted events and the rollups of handoffs';
+
+CREATE FUNCTION workflow_track.check_consistency()
+RETURNS TABLE (relation text, problem text, patient_id text, difference jsonb, is_stale boolean)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	SELECT c.relation, c.problem, c.patient_id, c.difference,
+		EXISTS (SELECT FROM workflow_track.stale_mark)
+			OR CASE WHEN c.patient_id IS NULL THEN EXISTS (SELECT FROM workflow_track.stale_patient)
+				ELSE EXISTS (SELECT FROM workflow_track.stale_patient AS s WHERE s.patient_id = c.patient_id) END
+	FROM (SELECT * FROM workflow_track.check_links() UNION ALL SELECT * FROM workflow_track.check_findings()) AS c;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.check_consistency() IS
+'compares what detection keeps with the definitions, a row a difference; reads every event, and is to be run at night';
