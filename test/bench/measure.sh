@@ -121,15 +121,20 @@ fresh() {
 # Prints the milliseconds of a statement, those of its commit included.
 timed() { sql "$1" -c '\timing on' -c "$2" | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p'; }
 
-# Loads the feed into a database as one COPY; prints its milliseconds, and those of the processor that the backend took.
-timed_copy() {
-	sql "$1" <<-SQL | awk '/^Time:/ { ms = $2 } /^cpu/ { cpu[++n] = $2 } END { print ms, cpu[2] - cpu[1] }'
+# Runs statements in one session; prints their milliseconds, and those of the processor that the backend took.
+timed_by_both() {
+	local database=$1
+	shift
+	sql "$database" <<-SQL | awk '/^Time:/ { ms += $2 } /^cpu/ { cpu[++n] = $2 } END { print ms, cpu[2] - cpu[1] }'
 		SELECT pg_backend_pid() AS pid \gset
 		\setenv BACKEND :pid
 		\! awk '{ print "cpu", (\$14 + \$15) * 10 }' /proc/\$BACKEND/stat
 		\timing on
-		COPY workflow_track.event ($COLUMNS_OF_FEED) FROM '$FEED';
+		$(printf '%s;\n' "$@")
 		\timing off
 		\! awk '{ print "cpu", (\$14 + \$15) * 10 }' /proc/\$BACKEND/stat
 	SQL
 }
+
+# Loads the feed into a database as one COPY; prints what timed_by_both() does.
+timed_copy() { timed_by_both "$1" "COPY workflow_track.event ($COLUMNS_OF_FEED) FROM '$FEED'"; }
