@@ -27,15 +27,25 @@ owner_oid(void)
 	return owner;
 }
 
-/* Acts as the owner of the tables from here on; an error ends that too. */
+/* Sets a setting until owner_end(). */
+static void
+set_for_now(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+/*
+ * Acts as the owner of the tables from here on; an error ends that too.  What is
+ * planned once a session, perhaps while tables are empty, looks rows up by index.
+ */
 void
 owner_begin(Caller *caller)
 {
 	GetUserIdAndSecContext(&caller->user, &caller->security);
 	SetUserIdAndSecContext(owner_oid(), caller->security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
 	caller->guc_level = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	set_for_now("search_path", "pg_catalog, pg_temp");
+	set_for_now("enable_seqscan", "off");
 }
 
 /* Acts as the caller again. */
