@@ -99,6 +99,14 @@ SELECT f.name, (h.hour AT TIME ZONE f.timezone)::date AS local_day,
 FROM workflow_track.handoff_latency_hourly h JOIN workflow_track.facility f USING (facility)
 WHERE basis = 'implied' AND hour >= '2024-03-01' GROUP BY 1, 2 ORDER BY 1, 2;
 
+SELECT from_kind, to_kind, follows, p50 FROM workflow_track.directly_follows('2024-03-01', facility => 'SOUTH');
+
+SELECT trace, cases, share FROM workflow_track.workflow_variant('2024-03-01') ORDER BY cases DESC LIMIT 10;
+
+SELECT count(*), avg(fitness) FROM workflow_track.conformance WHERE fitness < 1;
+
+SELECT deviation, step, count(*) FROM workflow_track.workflow_deviation GROUP BY 1, 2;
+
 SELECT workflow_track.retract_event(4, 'wrong order');
 
 SELECT event_id, kind, occurred_at, retracted_reason FROM workflow_track.event_history
@@ -138,6 +146,12 @@ SELECT * FROM workflow_track.reprocess_where('no_visit');
 SELECT message_id, message_type, status, patient_id, encounter_id, matched FROM workflow_track.message_trace('P8');
 
 SELECT jsonb_pretty(workflow_track.workflow_document('clinic', 1) -> 'steps') AS steps;
+
+SELECT jsonb_array_length(workflow_track.discover_workflow('as it is') -> 'steps') AS steps;
+
+SELECT deviation, step, cases, share FROM workflow_track.deviation_summary('clinic', 1);
+
+SELECT n, move, kind, step, cost FROM workflow_track.workflow_alignment('clinic', 1, '{result.final}');
 
 INSERT INTO workflow_track.staff (actor, role) VALUES ('dr.novak', 'provider');
 CALL workflow_track.catch_up();

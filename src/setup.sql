@@ -74,6 +74,8 @@ BEGIN
 	PERFORM workflow_track.setup_detect();
 	PERFORM workflow_track.setup_message();
 	PERFORM workflow_track.setup_report();
+	PERFORM workflow_track.setup_discovery();
+	PERFORM workflow_track.setup_conformance();
 
 	INSERT INTO workflow_track.installation (version) VALUES (workflow_track.code_version())
 		ON CONFLICT (only_row) DO UPDATE SET version = excluded.version, set_up_at = now()

@@ -37,6 +37,7 @@ struct Loader
 	Table		test_patient;
 };
 
+extern Table *loader_month(Loader *loader, int number);
 extern void join_encounters(Loader *loader, Names *names, Str patient);
 extern void join_subjects(Loader *loader, Names *names, Str patient);
 extern void load_retracted(Loader *loader, Patient *p, int64 **retracted, int *n);

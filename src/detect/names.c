@@ -83,6 +83,20 @@ names_intern(Names *names, Str name)
 	return names->slots[at] - 1;
 }
 
+/* The number that a name has; -1 if it has none. */
+int
+names_find(const Names *names, Str name)
+{
+	return name.data == NULL ? -1 : names->slots[position(names, name)] - 1;
+}
+
+/* The name of a number. */
+Str
+names_text(const Names *names, int number)
+{
+	return names->names[number];
+}
+
 /* The number that stands for all that a name is joined with. */
 int
 names_root(const Names *names, int number)

@@ -13,6 +13,8 @@ typedef struct Names Names;
 
 extern Names *names_begin(int expected);
 extern int	names_intern(Names *names, Str name);
+extern int	names_find(const Names *names, Str name);
+extern Str	names_text(const Names *names, int number);
 extern void names_join(Names *names, int one, int other);
 extern int	names_root(const Names *names, int number);
 extern int	names_count(const Names *names);

@@ -78,6 +78,13 @@ open_month(Loader *loader, Month *month)
 	return &month->table;
 }
 
+/* A month, opened for look-ups by patient and time. */
+Table *
+loader_month(Loader *loader, int number)
+{
+	return open_month(loader, &loader->months[number]);
+}
+
 /* --- the loader ------------------------------------------------------------ */
 
 /*

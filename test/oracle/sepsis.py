@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from pathlib import Path
 from typing import Iterator
 
@@ -41,8 +42,36 @@ CHECKS = (
 )
 
 
+# The same of what cases are made of, counted here.
+MINED = (
+    ("directly_follows", "SELECT from_kind, to_kind, follows, cases FROM workflow_track.directly_follows", 115),
+    ("workflow_variant", "SELECT array_to_string(trace, ' '), cases FROM workflow_track.workflow_variant", 846),
+    ("start", "SELECT trace[1], sum(cases) FROM workflow_track.workflow_variant GROUP BY 1", 6),
+    ("end", "SELECT trace[cardinality(trace)], sum(cases) FROM workflow_track.workflow_variant GROUP BY 1", 14),
+)
+
+
 def kind(activity: str) -> str:
     return "sepsis." + activity.lower().replace(" ", "_")
+
+
+def mined(log: Path) -> dict[str, set[str]]:
+    """What each query of MINED must give, a line a row."""
+    traces: dict[str, list[str]] = {}
+    with log.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter=";"))
+    for _, _, case, name in sorted((row["Complete Timestamp"], n, row["Case ID"], kind(row["Activity"]))
+                                   for n, row in enumerate(rows)):
+        traces.setdefault(case, []).append(name)
+    follows, cases = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for trace in traces.values():
+        pairs = list(zip(trace, trace[1:]))
+        follows.update(pairs)
+        cases.update(set(pairs))
+    counts = {"workflow_variant": Counter(" ".join(trace) for trace in traces.values()),
+              "start": Counter(trace[0] for trace in traces.values()), "end": Counter(trace[-1] for trace in traces.values())}
+    return {"directly_follows": {f"{a}|{b}|{number}|{cases[a, b]}" for (a, b), number in follows.items()},
+            **{name: {f"{key}|{number}" for key, number in counter.items()} for name, counter in counts.items()}}
 
 
 def load(log: Path) -> str:
@@ -67,3 +96,8 @@ def check(log: Path, keep: bool) -> Iterator[tuple[str, list[str]]]:
         for name, query, answer in CHECKS:
             found = psql.run(database, f"{query};\n").strip()
             yield name, [] if found == answer else [f"expected {answer}, found {found}"]
+        expected = mined(log)
+        for name, query, rows in MINED:
+            found = set(psql.run(database, f"{query};\n").splitlines())
+            wrong = sorted(found ^ expected[name])
+            yield name, wrong[:10] if wrong else [] if len(found) == rows else [f"expected {rows} rows, found {len(found)}"]

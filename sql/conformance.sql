@@ -1,0 +1,86 @@
+CREATE EXTENSION workflow_track;
+SELECT workflow_track.setup();
+SET search_path = workflow_track;
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+\set SHOW_CONTEXT never
+INSERT INTO event_kind (kind, category, description) SELECT 't.' || k, 'test', k FROM regexp_split_to_table('abcdex', '') AS k;
+INSERT INTO staff (actor, role) VALUES ('ann', 'nurse'), ('bob', 'provider');
+SELECT define_workflow('{"workflow": "w", "version": 1, "state": "current", "steps": [
+	{"step": "A", "kind": "t.a", "performed_by": ["nurse"], "start": true}, {"step": "B", "kind": "t.b", "optional": true}, {"step": "C", "kind": "t.c", "repeatable": true, "in": ["EHR"]},
+	{"step": "D", "kind": "t.d", "end": true}], "transitions": [["A", "B"], ["B", "C"], ["C", "D"]],
+	"expectations": [{"name": "D in time", "category": "follow_up", "after": ["t.a"], "expect": ["t.d"], "correlated_by": "encounter", "within": "1 hour"}]}');
+
+--
+-- Alignments: each event that is no step there costs 1, and so does each required step left out
+--
+CREATE FUNCTION pg_temp.aligned(workflow text, version integer, trace text, OUT cost bigint, OUT moves text) LANGUAGE sql AS $$
+	SELECT sum(a.cost), string_agg(CASE a.move WHEN 'synchronous' THEN a.step WHEN 'skipped_step' THEN '(' || a.step || ')' ELSE '!' || right(a.kind, 1) END, ' ' ORDER BY a.n)
+	FROM workflow_track.workflow_alignment(workflow, version, ARRAY(SELECT 't.' || k FROM regexp_split_to_table(trace, '') AS k WHERE k <> '')) AS a
+$$;
+SELECT t.trace, a.* FROM unnest('{abcd,acd,abccccd,abd,ad,acbd,abcdd,xabcd,dcba,abab,a,d,cd,x,""}'::text[]) AS t(trace), pg_temp.aligned('w', 1, t.trace) AS a;
+SELECT * FROM workflow_alignment('w', 1, '{t.a,t.x,t.d}');
+-- without start and end: what nothing leads to, and what leads nowhere; in a circle, anything
+SELECT define_workflow('{"workflow": "plain", "version": 1, "steps": [{"step": "A", "kind": "t.a"}, {"step": "B", "kind": "t.b"}, {"step": "C", "kind": "t.c"}], "transitions": [["A", "B"], ["B", "C"]]}');
+SELECT define_workflow('{"workflow": "circle", "version": 1, "steps": [{"step": "A", "kind": "t.a"}, {"step": "B", "kind": "t.b"}], "transitions": [["A", "B"], ["B", "A"]]}');
+SELECT define_workflow('{"workflow": "alone", "version": 1, "steps": [{"step": "A", "kind": "t.a"}, {"step": "B", "kind": "t.b"}]}');
+SELECT t.workflow, t.trace, a.* FROM (VALUES ('plain', 'abc'), ('plain', 'bc'), ('plain', 'ab'), ('circle', 'babab'), ('circle', 'a'), ('circle', 'aa'), ('alone', 'a'), ('alone', 'ab'), ('alone', 'aa')) AS t(workflow, trace),
+	pg_temp.aligned(t.workflow, 1, t.trace) AS a;
+-- several steps of a kind; a step that may follow itself; optional steps in a circle
+SELECT define_workflow('{"workflow": "twice", "version": 1, "steps": [{"step": "A1", "kind": "t.a"}, {"step": "B", "kind": "t.b"}, {"step": "A2", "kind": "t.a"}], "transitions": [["A1", "B"], ["B", "A2"], ["A2", "A2"]]}');
+SELECT define_workflow('{"workflow": "optional", "version": 1, "steps": [{"step": "A", "kind": "t.a", "optional": true, "start": true}, {"step": "B", "kind": "t.b", "optional": true}, {"step": "C", "kind": "t.c", "optional": true, "end": true}],
+	"transitions": [["A", "B"], ["B", "A"], ["B", "C"]]}');
+SELECT t.workflow, t.trace, a.* FROM (VALUES ('twice', 'aba'), ('twice', 'a'), ('twice', 'abaaa'), ('twice', 'aa'), ('optional', ''), ('optional', 'c'), ('optional', 'bbb'), ('optional', 'aaac')) AS t(workflow, trace),
+	pg_temp.aligned(t.workflow, 1, t.trace) AS a;
+-- what cannot be aligned
+SELECT define_workflow('{"workflow": "torn", "version": 1, "steps": [{"step": "A", "kind": "t.a", "start": true}, {"step": "B", "kind": "t.b", "end": true}], "transitions": [["A", "A"]]}');
+SELECT set_workflow_state('torn', 1, 'current');
+SELECT * FROM workflow_alignment('torn', 1, '{t.a}');
+SELECT * FROM conformance('torn', 1);
+SELECT * FROM workflow_alignment('w', 9, '{t.a}');
+SELECT * FROM workflow_alignment('default', 1, '{t.a}');
+SELECT * FROM workflow_alignment('w', 1, '{t.a,NULL}');
+SELECT count(*) FROM workflow_alignment(NULL, 1, '{t.a}');
+SELECT * FROM conformance(NULL, 1);
+SELECT * FROM deviations('w', NULL, NULL, NULL);
+
+--
+-- Encounters
+--
+CREATE FUNCTION pg_temp.trace(n integer, trace text, facility text DEFAULT 'NORTH', actor text DEFAULT 'ann', system text DEFAULT 'EHR') RETURNS bigint LANGUAGE sql AS $$
+	SELECT count(record_event('t.' || letter, 'P' || n, system, timestamptz '2024-03-01' + n * interval '1 day' + i * interval '20 minutes', facility => facility, encounter_id => 'V' || n, actor => actor))
+	FROM regexp_split_to_table(trace, '') WITH ORDINALITY AS t(letter, i)
+$$;
+SELECT sum(pg_temp.trace(n, trace)) AS recorded FROM (VALUES (1, 'abcd'), (2, 'acd'), (3, 'acxd'), (4, 'abd'), (5, 'dcba'), (6, 'xxx')) AS t(n, trace);
+SELECT pg_temp.trace(7, 'abcd', actor => 'bob') AS recorded, pg_temp.trace(8, 'abcd', 'SOUTH', system => 'PMS') AS recorded, pg_temp.trace(9, 'abccccd') AS recorded;
+-- an event of a kind that no step has is not looked at
+SELECT workflow, version, facility, patient_id, started_at, ended_at, events, cost, round(fitness::numeric, 3) AS fitness FROM conformance ORDER BY patient_id;
+SELECT d.patient_id, d.deviation, d.step, d.kind, e.occurred_at = d.occurred_at AS same_time, d.occurred_at, b.kind AS after_kind, d.actor, d.actor_role, d.source_system
+FROM workflow_deviation AS d LEFT JOIN event AS e USING (event_id) LEFT JOIN event AS b ON b.event_id = d.after_event_id ORDER BY d.patient_id, d.deviation, d.occurred_at NULLS FIRST, d.step;
+SELECT deviation, step, kind, deviations, cases, round(share::numeric, 3) AS share FROM deviation_summary('w', 1);
+-- of a time, a facility; of a version that is not in force
+SELECT patient_id, cost FROM conformance('w', 1, '2024-03-03', '2024-03-06') ORDER BY 1;
+SELECT patient_id, cost FROM conformance('w', 1, facility => 'SOUTH') ORDER BY 1;
+SELECT patient_id, deviation, step FROM workflow_deviation('w', 1, '2024-03-03', '2024-03-06') ORDER BY 1, 2, 3;
+SELECT patient_id, deviation, step FROM workflow_deviation('w', 1, facility => 'SOUTH') ORDER BY 1, 2, 3;
+SELECT patient_id, cost, round(fitness::numeric, 3) AS fitness FROM conformance('plain', 1) ORDER BY 1;
+SELECT count(*) FROM conformance('twice', 1);
+
+-- Who sees what: rows of an event by its facility
+SELECT record_event('t.x', 'P8', 'EHR', '2024-03-09 00:30', facility => 'NORTH', encounter_id => 'V8') > 0 AS recorded, record_event('t.b', 'P8', 'EHR', '2024-03-09 02:00', facility => 'NORTH', encounter_id => 'V8') > 0 AS recorded;
+CREATE ROLE regress_north IN ROLE workflow_track_analyst;
+CREATE ROLE regress_south IN ROLE workflow_track_analyst;
+INSERT INTO facility_access VALUES ('regress_north', 'NORTH'), ('regress_south', 'SOUTH');
+SET ROLE regress_north;
+SELECT facility, count(*) FROM conformance GROUP BY 1;
+SELECT facility, count(*) FROM workflow_deviation GROUP BY 1;
+SELECT patient_id, deviation, kind FROM workflow_deviation WHERE patient_id = 'P8';
+SET ROLE regress_south;
+SELECT facility, count(*) FROM conformance GROUP BY 1;
+SELECT patient_id, deviation, kind FROM workflow_deviation WHERE patient_id = 'P8' ORDER BY 2, 3;
+RESET ROLE;
+DROP ROLE regress_north, regress_south;
+SET ROLE workflow_track_recorder;
+SELECT count(*) FROM conformance;
+SELECT * FROM workflow_alignment('w', 1, '{t.a}');
+RESET ROLE;

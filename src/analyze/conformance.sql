@@ -1,0 +1,62 @@
+CREATE FUNCTION workflow_track.workflow_has_run(workflow text, version integer) RETURNS boolean
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.workflow_has_run(text, integer) IS
+'whether there are transitions, and a way from a step that starts a case to one that ends it';
+
+CREATE FUNCTION workflow_track.workflow_alignment(workflow text, version integer, trace text[])
+RETURNS TABLE (n integer, move text, kind text, step text, cost integer)
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.workflow_alignment(text, integer, text[]) IS
+'the optimal alignment of kinds of events, in order, with a version of a workflow: its moves, synchronous, skipped_step or unexpected_event';
+
+CREATE FUNCTION workflow_track.conformance_cases(workflow text, version integer, since timestamptz, until timestamptz)
+RETURNS TABLE (facility text, patient_id text, encounter_id text, started_at timestamptz, ended_at timestamptz, events integer, cost integer, fitness double precision)
+LANGUAGE c STABLE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.conformance_cases(text, integer, timestamptz, timestamptz) IS
+'how well cases that began in a time conform to a version of a workflow';
+
+CREATE FUNCTION workflow_track.conformance_deviations(workflow text, version integer, since timestamptz, until timestamptz)
+RETURNS TABLE (facility text, patient_id text, encounter_id text, deviation text, step text, kind text, event_id bigint, occurred_at timestamptz,
+	after_event_id bigint, actor text, actor_role text, source_system text)
+LANGUAGE c STABLE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.conformance_deviations(text, integer, timestamptz, timestamptz) IS
+'in what cases that began in a time deviate from a version of a workflow';
+
+CREATE FUNCTION workflow_track.deviations(workflow text, version integer, since timestamptz, until timestamptz)
+RETURNS TABLE (facility text, patient_id text, encounter_id text, deviation text, step text, kind text, event_id bigint, occurred_at timestamptz,
+	after_event_id bigint, actor text, actor_role text, source_system text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY SELECT * FROM workflow_track.conformance_deviations(deviations.workflow, deviations.version, since, until);
+	-- Late is what an expectation of the current version found so; of others, no loops are kept.
+	RETURN QUERY
+		SELECT l.facility, l.patient_id, l.encounter_id, 'late_step', s.step, s.kind, l.closed_event_id, l.closed_at, l.opened_event_id, l.closed_by, l.closed_by_role, NULL::text
+		FROM workflow_track.care_loop AS l
+			JOIN workflow_track.expectation AS x ON x.workflow = l.workflow AND x.name = l.expectation AND x.version = deviations.version
+			CROSS JOIN LATERAL (SELECT t.step, t.kind FROM workflow_track.workflow_step AS t
+				WHERE t.workflow = x.workflow AND t.version = x.version AND t.kind = ANY (x.expect) ORDER BY t.position LIMIT 1) AS s
+		WHERE l.workflow = deviations.workflow AND l.status IN ('late', 'overdue') AND l.encounter_id IS NOT NULL
+			AND l.opened_at >= coalesce(since, '-infinity') AND l.opened_at < coalesce(until, 'infinity');
+END
+$$;
+COMMENT ON FUNCTION workflow_track.deviations(text, integer, timestamptz, timestamptz) IS
+'in what cases deviate from a version of a workflow, and which of its steps came late';
+
+CREATE FUNCTION workflow_track.deviation_summary(workflow text, version integer, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL, facility text DEFAULT NULL)
+RETURNS TABLE (deviation text, step text, kind text, deviations bigint, cases bigint, share double precision)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	SELECT d.deviation, d.step, d.kind, count(*), count(DISTINCT (d.patient_id, d.encounter_id)),
+		count(DISTINCT (d.patient_id, d.encounter_id))::double precision / (
+			SELECT count(*) FROM workflow_track.conformance_cases(deviation_summary.workflow, deviation_summary.version, since, until) AS c
+			WHERE deviation_summary.facility IS NULL OR c.facility = deviation_summary.facility)
+	FROM workflow_track.deviations(deviation_summary.workflow, deviation_summary.version, since, until) AS d
+	WHERE deviation_summary.facility IS NULL OR d.facility = deviation_summary.facility
+	GROUP BY d.deviation, d.step, d.kind ORDER BY 5 DESC, 1, 2, 3;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.deviation_summary(text, integer, timestamptz, timestamptz, text) IS
+'how often encounters that began in a time at a facility deviate from a version of a workflow, by step';
