@@ -281,13 +281,13 @@ SELECT attempts, status FROM message WHERE patient_id = 'Z1' ORDER BY message_id
 INSERT INTO hl7v2_mapping (name, message, segment, condition, kind, occurred_at, subject, code, actor)
 VALUES ('order', '{ORM^*}', 'OBR', 'OBR-1 = 1', $$'order.placed'$$, 'MSH-7', 'OBR-2', 'code OBR-4', $$'somebody'$$), ('more', '{ORM^*}', 'OBR', 'OBR-1 = 2', $$'data.entered'$$, NULL, 'OBR-2', 'code OBR-4', NULL);
 SELECT reprocess(message_id) FROM message WHERE patient_id = 'Z1' AND message_type = 'ORM^O01';
-SELECT occurred_at, kind, subject, code, actor, retracted_reason FROM event_history WHERE patient_id = 'Z1' AND kind ~ '^(order|data)' ORDER BY event_id;
+SELECT occurred_at, kind, subject, code, actor, retracted_reason FROM event_history WHERE patient_id = 'Z1' AND kind ~ '^(order|data)' ORDER BY kind, subject, event_id;
 SELECT reprocess(message_id) FROM message WHERE patient_id = 'Z1' AND message_type = 'ORM^O01';
 SELECT count(*), count(retracted_at) AS retracted FROM event_history WHERE patient_id = 'Z1' AND kind ~ '^(order|data)';
 -- and changes back: events that were taken back are recorded once more
 DELETE FROM hl7v2_mapping WHERE NOT shipped;
 SELECT reprocess(message_id) FROM message WHERE patient_id = 'Z1' AND message_type = 'ORM^O01';
-SELECT occurred_at, kind, subject, code, actor, retracted_reason FROM event_history WHERE patient_id = 'Z1' AND kind ~ '^(order|data)' ORDER BY event_id;
+SELECT occurred_at, kind, subject, code, actor, retracted_reason FROM event_history WHERE patient_id = 'Z1' AND kind ~ '^(order|data)' ORDER BY kind, subject, event_id;
 -- reports are of what it gives now
 SELECT subject, status FROM care_loop_at('2024-04-01') WHERE patient_id = 'Z1' AND category = 'order' ORDER BY subject;
 -- what somebody retracted is not recorded anew

@@ -10,9 +10,10 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use WorkflowTrack;
 
-my $transactions = $ENV{WT_LONG} ? 100 : 20;    # of each of 8 sessions
-my $copied = $ENV{WT_LONG} ? 50000 : 10000;
-my $rows = 75;                                  # of a long transaction
+my $sessions = $ENV{WT_LONG} ? 16 : 8;
+my $transactions = $ENV{WT_LONG} ? 150 : 20;    # of each session
+my $loaded = $ENV{WT_LONG} ? 100_000 : 10_000;  # events, and messages, of the bulk loads
+my $rows = 100;                                 # of a long transaction
 
 my $node = new_server('main', "max_pred_locks_per_transaction = 1000\n");
 my $dir = PostgreSQL::Test::Utils::tempdir;
@@ -21,10 +22,11 @@ $node->safe_psql('postgres', q(
 	CREATE EXTENSION workflow_track;
 	SELECT workflow_track.setup();
 	INSERT INTO workflow_track.staff (actor, role) SELECT 'a' || n, CASE WHEN n < 4 THEN 'provider' ELSE 'nurse' END FROM generate_series(0, 5) n;
-	SELECT workflow_track.define_workflow('{"workflow": "site", "version": 1, "state": "current",
+	SELECT workflow_track.define_workflow(jsonb_build_object('version', v.version, 'state', v.state) || '{"workflow": "site",
 		"steps": [{"step": "result", "kind": "result.final", "delivered_to": ["provider"]}],
 		"expectations": [{"name": "by a provider", "category": "acknowledgement", "after": ["result.final"],
-			"expect": ["result.acknowledged"], "by": ["provider"], "correlated_by": "item", "within": "1 day"}]}');
+			"expect": ["result.acknowledged"], "by": ["provider"], "correlated_by": "item", "within": "1 day"}]}')
+		FROM (VALUES (1, 'current'), (2, 'future')) AS v (version, state);
 ));
 
 # An event of one of a hundred patients that has to do with others of the same.
@@ -43,6 +45,30 @@ INSERT INTO workflow_track.event (kind, occurred_at, patient_id, encounter_id, s
 		('{normal,critical}'::workflow_track.severity[])[1 + :subject % 2], '$from', 'a' || :minutes % 6, 'a' || :minutes % 7, 'manual');
 EOF_EVENT
 }
+
+# The same by record_event(), some of it taken back, and by messages.
+my $record = <<'EOF_RECORD';
+\set patient random(1, 100)
+\set subject random(1, 10)
+\set actor random(0, 5)
+BEGIN;
+SELECT workflow_track.record_event('order.placed', 'p' || :patient, 'EHR', now() - :subject * interval '1 hour', encounter_id => 'v1', subject => 's' || :subject, actor => 'a' || :actor);
+SAVEPOINT again;
+SELECT workflow_track.record_event('result.final', 'p' || 101 - :patient, 'EHR', now(), subject => 's' || :subject, severity => 'critical');
+ROLLBACK TO again;
+SELECT workflow_track.record_event('result.acknowledged', 'p' || :patient, 'EHR', now(), encounter_id => 'v1', subject => 's' || :subject, actor => 'a' || :actor);
+COMMIT;
+EOF_RECORD
+my $message = <<'EOF_MESSAGE';
+\set patient random(1, 100)
+\set subject random(1, 10)
+\set id random(1, 1000000000)
+SELECT workflow_track.ingest_hl7v2(format(E'MSH|^~\\&|LIS|NORTH|||20240301080000||ORU^R01|%s|P|2.5\rPID|1||p%s\rPV1|1|I|A^B^C^NORTH||||||||||||||||v1\rORC|RE|s%s|f%s\rOBR|1|s%s|f%s|2345-7^Glucose^LN|||20240301080000||||||||||||||20240301080000|||F\rOBX|1|NM|2345-7^Glucose^LN||%s|mmol/L||HH|||F',
+	:id, :patient, :subject, :subject, :subject, :subject, :id % 30));
+EOF_MESSAGE
+my $read = join '', map { "SELECT count(*) FROM workflow_track.$_;\n" } qw(care_loop unacknowledged_result missed_follow_up task_queue
+	duplicate_entry misrouted_result handoff handoff_latency handoff_latency_hourly message_exception event_history rule_coverage health
+	directly_follows workflow_variant);
 
 # Merges of neighbours, retractions of anything, aliases: what makes one transaction read another's patients.
 my $links = <<'EOF_LINKS';
@@ -66,6 +92,8 @@ my $care = <<'EOF_CARE';
 UPDATE workflow_track.staff SET role = CASE role WHEN 'nurse' THEN 'provider' ELSE 'nurse' END WHERE actor = 'a' || :actor;
 CALL workflow_track.catch_up(20);
 SELECT workflow_track.maintain();
+SELECT workflow_track.ensure_partitions(now(), now() + interval '25 months');
+SELECT workflow_track.set_workflow_state('site', 1 + :actor % 2, 'current');
 CALL workflow_track.rebuild(20);
 \sleep 500 ms
 EOF_CARE
@@ -74,44 +102,59 @@ my %scripts = (
 	(map { $_ => "BEGIN ISOLATION LEVEL " . tr/_/ /r . ";\n" . event($_) x $rows . "COMMIT;\n" }
 		qw(read_committed repeatable_read serializable)),
 	small => event('small') x 3,
+	record => $record,
+	message => $message,
+	read => $read,
 	links => $links,
 	care => $care);
 append_to_file("$dir/$_", $scripts{$_}) for keys %scripts;
 
-my ($copy_out, $bench_out, $care_out) = ('', '', '');
-my $copy = IPC::Run::start(
+my ($load_out, $mail_out, $bench_out, $care_out) = ('', '', '', '');
+my $load = IPC::Run::start(
 	[ 'psql', '-X', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'), '-c', sprintf(q(
 		INSERT INTO workflow_track.event (kind, occurred_at, patient_id, encounter_id, subject, item, severity, source_system, actor, recipient)
 			SELECT ('{order.placed,result.final,result.acknowledged}'::text[])[1 + n %% 3], now() - n * interval '5 minutes',
 				'p' || n %% 100, 'v' || n %% 3, 's' || n %% 10, 'r', 'critical', 'copy', 'a' || n %% 6, 'a' || n %% 7
-			FROM generate_series(1, %d) n), $copied) ],
-	'>&', \$copy_out);
+			FROM generate_series(1, %d) n), $loaded) ],
+	'>&', \$load_out);
+my $mail = IPC::Run::start(
+	[ 'psql', '-X', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'), '-c', sprintf(q(
+		INSERT INTO workflow_track.inbox (body)
+			SELECT format(E'MSH|^~\\\\&|EHR|NORTH|||20240301080000||ORM^O01|mail%%s|P|2.5\\rPID|1||p%%s\\rPV1|1|I|A^B^C^NORTH||||||||||||||||v1\\rORC|NW|m%%s|||||||20240301080000|||a1\\rOBR|1|m%%s||2345-7^Glucose^LN',
+				n, n %% 100, n, n)
+			FROM generate_series(1, %d) n), $loaded) ],
+	'>&', \$mail_out);
 my $maintenance = IPC::Run::start(
 	[ 'pgbench', '-n', '-c', '1', '-T', $ENV{WT_LONG} ? 120 : 6, '--max-tries=100', '-f', "$dir/care", $node->connstr('postgres') ],
 	'>&', \$care_out);
 my $bench = IPC::Run::run(
-	[ 'pgbench', '-n', '-c', '8', '-j', '2', '-t', $transactions, '--max-tries=1000', '--failures-detailed',
-		(map { ('-f', "$dir/$_") } qw(read_committed repeatable_read serializable small links)),
+	[ 'pgbench', '-n', '-c', $sessions, '-j', '2', '-t', $transactions, '--max-tries=1000', '--failures-detailed',
+		(map { ('-f', "$dir/$_") } qw(read_committed repeatable_read serializable small record message links)), '-f', "$dir/read\@1",
 		$node->connstr('postgres') ],
 	'>&', \$bench_out);
 ok($bench, 'sessions ended well') or diag($bench_out);
-ok($copy->finish, 'the load ended well') or diag($copy_out);
+ok($load->finish, 'the load of events ended well') or diag($load_out);
+ok($mail->finish, 'the load of messages ended well') or diag($mail_out);
 ok($maintenance->finish, 'maintenance ended well') or diag($care_out);
 note($bench_out, $care_out);
 
 like($bench_out, qr/number of failed transactions: 0 /, 'no transaction was given up');
 is($node->safe_psql('postgres', q(SELECT deadlocks FROM pg_stat_database WHERE datname = 'postgres')), 0, 'no deadlock was counted');
-unlike(slurp_file($node->logfile), qr/deadlock detected/, 'no deadlock was logged');
+my $log = slurp_file($node->logfile);
+unlike($log, qr/deadlock detected/, 'no deadlock was logged');
+unlike($log, qr/out of shared memory/, 'there were locks enough');
 is($node->safe_psql('postgres', qq(
 	SELECT count(*) FROM (
 		SELECT recorded_at, source_system FROM workflow_track.event WHERE source_system IN ('read_committed', 'repeatable_read', 'serializable')
 		GROUP BY recorded_at, source_system HAVING count(*) % $rows <> 0) x)), 0, 'transactions are there as a whole');
-is($node->safe_psql('postgres', q(SELECT count(*) FROM workflow_track.event WHERE source_system = 'copy')), $copied, 'the load is there as a whole');
+is($node->safe_psql('postgres', q(SELECT count(*) FROM workflow_track.event WHERE source_system = 'copy')), $loaded, 'the load is there as a whole');
+is($node->safe_psql('postgres', q(SELECT count(*) FROM workflow_track.message WHERE control_id LIKE 'mail%' AND status = 'processed')), $loaded, 'so are the messages');
 
 $node->safe_psql('postgres', 'CALL workflow_track.catch_up()');
 my $kept = kept($node, 'postgres');
 holds($kept, qw(loop_state duplicate_state misrouted_state patient_merge handoff_latency));
 $node->safe_psql('postgres', 'CALL workflow_track.rebuild()');
 same(kept($node, 'postgres'), $kept, 'rebuild() changes nothing');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM workflow_track.check_consistency()'), 0, 'what is kept is what the definitions say');
 
 done_testing();
