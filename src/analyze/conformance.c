@@ -295,6 +295,7 @@ cases_begin(Cases *cases, FunctionCallInfo fcinfo, bool performers)
 		filter.performers |= performers && (cases->map->steps[i].performed_by.n > 0 || cases->map->steps[i].systems.n > 0);
 	}
 	cases->log = log_read(&filter);
+	cases->since = Max(cases->since, log_horizon(cases->log));
 	for (int i = 0; i < cases->map->align.nsteps; i++)
 		cases->map->align.steps[i].kind = log_find_kind(cases->log, cases->map->steps[i].kind);
 	cases->variants = variants_begin();

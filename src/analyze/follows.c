@@ -128,8 +128,11 @@ follows_counts(PG_FUNCTION_ARGS)
 
 		for (int i = 1; i < n; i++)
 		{
-			Edge	   *edge = edge_between(&edges, &events[i - 1], &events[i]);
+			Edge	   *edge;
 
+			if (events[i].at < log_horizon(log))
+				continue;
+			edge = edge_between(&edges, &events[i - 1], &events[i]);
 			edge->follows++;
 			if (edge->last_case != c)
 				edge->cases++;
@@ -172,6 +175,8 @@ performer_counts(PG_FUNCTION_ARGS)
 		{
 			int64	  **of_facility = &counts[events[i].facility];
 
+			if (events[i].at < log_horizon(log))
+				continue;
 			if (*of_facility == NULL)
 				*of_facility = palloc_extended(sizeof(int64) * nkinds * (Size) log_count_performers(log),
 											   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);

@@ -654,6 +654,13 @@ log_performer(const EventLog *log, int performer)
 	return &log->performed[performer];
 }
 
+/* The horizon of retention: of a case that began before, not all is there, and what happened before is final. */
+TimestampTz
+log_horizon(const EventLog *log)
+{
+	return log->loader->horizon;
+}
+
 /* Ends with a log. */
 void
 log_done(EventLog *log)

@@ -60,6 +60,7 @@ extern int	log_find_kind(const EventLog *log, Str kind);
 extern Event *log_event(EventLog *log, const LogEvent *e);
 extern int	log_count_performers(const EventLog *log);
 extern const Performer *log_performer(const EventLog *log, int performer);
+extern TimestampTz log_horizon(const EventLog *log);
 extern void log_done(EventLog *log);
 
 extern LogFilter log_filter(FunctionCallInfo fcinfo, int since, int until, int kinds);

@@ -162,6 +162,7 @@ variant_counts(PG_FUNCTION_ARGS)
 	filter.since = DT_NOBEGIN;
 	filter.until = DT_NOEND;
 	log = log_read(&filter);
+	since = Max(since, log_horizon(log));
 	by_facility = palloc0(sizeof(Variants *) * Max(log_count_facilities(log), 1));
 	for (int c = 0; c < log_count_cases(log); c++)
 	{

@@ -1,19 +1,5 @@
 -- What is kept, against the definitions: computed from events, maps and staff by SQL alone, as the code that keeps it does not.
 
-CREATE FUNCTION workflow_track.conditions_hold(when_severity text[], when_facility text[], when_entry_method text[], when_code text, when_detail jsonb,
-	severity workflow_track.severity, facility text, entry_method workflow_track.entry_method, code text, detail jsonb) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-	SELECT (when_severity IS NULL OR coalesce(severity::text, 'unknown') = ANY (when_severity))
-		AND (when_facility IS NULL OR coalesce(facility, 'unknown') = ANY (when_facility))
-		AND (when_entry_method IS NULL OR coalesce(entry_method::text, 'unknown') = ANY (when_entry_method))
-		AND (when_code IS NULL OR coalesce(starts_with(code, when_code), false))
-		AND NOT EXISTS (SELECT FROM jsonb_each(when_detail) AS d
-			WHERE detail -> d.key IS NULL OR detail -> d.key = 'null'
-				OR NOT EXISTS (SELECT FROM jsonb_array_elements(d.value) AS v WHERE v.value = detail -> d.key))
-$$;
-COMMENT ON FUNCTION workflow_track.conditions_hold(text[], text[], text[], text, jsonb, workflow_track.severity, text, workflow_track.entry_method, text, jsonb) IS
-'whether what is known of an event satisfies the conditions of a rule';
-
 CREATE FUNCTION workflow_track.check_links() RETURNS TABLE (relation text, problem text, patient_id text, difference jsonb)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 #variable_conflict use_column
@@ -83,33 +69,13 @@ COMMENT ON FUNCTION workflow_track.check_links() IS
 CREATE FUNCTION workflow_track.check_findings() RETURNS TABLE (relation text, problem text, patient_id text, difference jsonb)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
+DECLARE
+	horizon CONSTANT timestamptz := (SELECT d.horizon FROM workflow_track.detection_state AS d);
 BEGIN
 	RETURN QUERY
-	-- Ids that are one patient; visits and subjects that are one, by a patient's ids.  A link leads both ways.
-	WITH RECURSIVE patient_link (id, other) AS MATERIALIZED (
-		SELECT v.* FROM workflow_track.patient_merge AS m CROSS JOIN LATERAL (VALUES (m.patient_id, m.merged_id), (m.merged_id, m.patient_id)) AS v
-		WHERE NOT EXISTS (SELECT FROM workflow_track.retraction AS r WHERE r.event_id = m.event_id)),
-	same_patient (id, other) AS (
-		SELECT l.id, l.id FROM patient_link AS l
-		UNION SELECT s.id, l.other FROM same_patient AS s JOIN patient_link AS l ON l.id = s.other),
-	merged AS MATERIALIZED (SELECT s.id AS patient_id, min(s.other) AS patient FROM same_patient AS s GROUP BY s.id),
-	encounter_link (patient, id, other) AS MATERIALIZED (
-		SELECT coalesce(p.patient, m.patient_id), v.*
-		FROM workflow_track.encounter_merge AS m LEFT JOIN merged AS p USING (patient_id)
-			CROSS JOIN LATERAL (VALUES (m.encounter_id, m.merged_id), (m.merged_id, m.encounter_id)) AS v
-		WHERE NOT EXISTS (SELECT FROM workflow_track.retraction AS r WHERE r.event_id = m.event_id)),
-	same_encounter (patient, id, other) AS (
-		SELECT l.patient, l.id, l.id FROM encounter_link AS l
-		UNION SELECT s.patient, s.id, l.other FROM same_encounter AS s JOIN encounter_link AS l ON l.patient = s.patient AND l.id = s.other),
-	encounter AS MATERIALIZED (SELECT s.patient, s.id, min(s.other) AS encounter FROM same_encounter AS s GROUP BY s.patient, s.id),
-	subject_link (patient, id, other) AS MATERIALIZED (
-		SELECT coalesce(p.patient, a.patient_id), v.*
-		FROM workflow_track.subject_alias AS a LEFT JOIN merged AS p USING (patient_id)
-			CROSS JOIN LATERAL (VALUES (a.alias, a.subject), (a.subject, a.alias)) AS v),
-	same_subject (patient, id, other) AS (
-		SELECT l.patient, l.id, l.id FROM subject_link AS l
-		UNION SELECT s.patient, s.id, l.other FROM same_subject AS s JOIN subject_link AS l ON l.patient = s.patient AND l.id = s.other),
-	subject AS MATERIALIZED (SELECT s.patient, s.id, min(s.other) AS subject FROM same_subject AS s GROUP BY s.patient, s.id),
+	WITH merged AS MATERIALIZED (SELECT * FROM workflow_track.joined_patients(false)),
+	encounter AS MATERIALIZED (SELECT * FROM workflow_track.joined_encounters(false)),
+	subject AS MATERIALIZED (SELECT * FROM workflow_track.joined_subjects(false)),
 	test AS MATERIALIZED (SELECT DISTINCT coalesce(p.patient, t.patient_id) AS patient FROM workflow_track.test_patient AS t LEFT JOIN merged AS p USING (patient_id)),
 
 	-- Events that count, in canonical order, with the keys that tie them together.
@@ -156,7 +122,7 @@ BEGIN
 	opener AS MATERIALIZED (
 		SELECT DISTINCT x.expectation_id, x.within, x.early, e.*
 		FROM part AS p JOIN expectation AS x USING (expectation_id) JOIN event AS e USING (kind)
-		WHERE p.part = 'after' AND (p.correlated_by = 'patient' OR CASE p.correlated_by WHEN 'encounter' THEN e.encounter_key ELSE e.subject_key END IS NOT NULL)
+		WHERE p.part = 'after' AND e.occurred_at >= horizon AND (p.correlated_by = 'patient' OR CASE p.correlated_by WHEN 'encounter' THEN e.encounter_key ELSE e.subject_key END IS NOT NULL)
 			AND workflow_track.conditions_hold(x.when_severity, x.when_facility, x.when_entry_method, x.when_code, x.when_detail,
 				e.severity, e.facility, e.entry_method, e.code_text, e.detail)),
 	-- An opener once for each way in which something may answer it.
@@ -205,7 +171,7 @@ BEGIN
 			d.source_system AS duplicate_system, o.actor AS original_actor, d.actor AS duplicate_actor
 		FROM entry AS d JOIN entry AS o ON o.duplicate_rule_id = d.duplicate_rule_id AND o.patient = d.patient
 			AND o.same IS NOT DISTINCT FROM d.same AND o.place < d.place AND d.occurred_at - o.occurred_at <= d.within
-		WHERE NOT EXISTS (SELECT FROM unnest(d.different) AS c(name) WHERE d.row ->> c.name IS NOT DISTINCT FROM o.row ->> c.name)
+		WHERE d.occurred_at >= horizon AND NOT EXISTS (SELECT FROM unnest(d.different) AS c(name) WHERE d.row ->> c.name IS NOT DISTINCT FROM o.row ->> c.name)
 		ORDER BY d.duplicate_rule_id, d.event_id, o.place),
 
 	-- What a step delivers to someone, and did not reach such a one.
@@ -223,7 +189,7 @@ BEGIN
 			SELECT d.*, CASE WHEN d.recipient IS NULL THEN 'no_recipient' WHEN d.rows = 0 THEN 'unknown_recipient' WHEN d.active_rows = 0 THEN 'inactive_recipient'
 				WHEN d.inboxes > 0 THEN 'shared_inbox' WHEN coalesce(d.reader_role <> ALL (d.delivered_to), true) THEN 'wrong_role' END COLLATE "C" AS reason
 			FROM delivered AS d) AS d
-		WHERE d.reason IS NOT NULL),
+		WHERE d.reason IS NOT NULL AND d.occurred_at >= horizon),
 	taken_up AS MATERIALIZED (
 		SELECT m.workflow, m.step, m.event_id, c.actor, c.occurred_at, c.place
 		FROM misdelivered AS m JOIN event AS c ON c.patient = m.patient AND c.subject_key = m.subject_key AND c.place > m.place AND c.role = ANY (m.delivered_to)),
@@ -253,13 +219,13 @@ BEGIN
 		SELECT date_trunc('hour', t.occurred_at) AS hour, t.is_test, p.basis COLLATE "C" AS basis, t.facility, f.role AS from_role, t.role AS to_role,
 			f.source_system AS from_system, t.source_system AS to_system, workflow_track.latency_histogram(t.occurred_at - f.occurred_at) AS histogram
 		FROM pair AS p JOIN event AS f ON f.event_id = p.from_event_id JOIN event AS t ON t.event_id = p.to_event_id
-		WHERE t.occurred_at >= (SELECT d.horizon FROM workflow_track.detection_state AS d)
+		WHERE t.occurred_at >= horizon
 			AND (p.basis = 'explicit' OR (f.actor, f.role, f.source_system) IS DISTINCT FROM (t.actor, t.role, t.source_system))
 		GROUP BY 1, 2, 3, 4, 5, 6, 7, 8),
 	kept_handoff AS (
 		SELECT * FROM (
 			SELECT k.hour, k.is_test, k.basis, k.facility, k.from_role, k.to_role, k.from_system, k.to_system, workflow_track.merge(k.histogram) AS histogram
-			FROM (SELECT * FROM workflow_track.handoff_hourly AS h WHERE h.hour >= (SELECT d.horizon FROM workflow_track.detection_state AS d)
+			FROM (SELECT * FROM workflow_track.handoff_hourly AS h WHERE h.hour >= horizon
 				UNION ALL SELECT * FROM workflow_track.unfolded_handoffs(true)) AS k
 			GROUP BY 1, 2, 3, 4, 5, 6, 7, 8) AS k
 		WHERE workflow_track.sample_count(k.histogram) <> 0),

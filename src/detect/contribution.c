@@ -142,10 +142,9 @@ hour_of(TimestampTz at)
 	return hour * USECS_PER_HOUR > at ? hour - 1 : hour;
 }
 
-/* The samples of the handoffs that were taken under one id since the horizon. */
+/* The samples of the handoffs that were taken under one id. */
 void
-samples_of_handoffs(Samples *samples, const Handoff *handoffs, int n, Str id, bool is_test,
-					TimestampTz horizon)
+samples_of_handoffs(Samples *samples, const Handoff *handoffs, int n, Str id, bool is_test)
 {
 	Groups		groups = {0, 0, NULL};
 	StringInfoData buf;
@@ -158,7 +157,7 @@ samples_of_handoffs(Samples *samples, const Handoff *handoffs, int n, Str id, bo
 		Str			group;
 		int			number;
 
-		if (h->to->at < horizon || !str_equal(h->to->patient, id))
+		if (!str_equal(h->to->patient, id))
 			continue;
 		resetStringInfo(&buf);
 		put_group(&buf, h, is_test);

@@ -38,8 +38,7 @@ typedef struct SampleGroup
 	Str			to_system;
 } SampleGroup;
 
-extern void samples_of_handoffs(Samples *samples, const Handoff *handoffs, int n, Str id, bool is_test,
-								TimestampTz horizon);
+extern void samples_of_handoffs(Samples *samples, const Handoff *handoffs, int n, Str id, bool is_test);
 extern void samples_encode(StringInfo buf, const Samples *samples, int from, int until);
 extern void samples_decode(Samples *samples, const char *data, int length);
 extern bool sample_equal(const Sample *a, const Sample *b);

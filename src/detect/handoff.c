@@ -14,13 +14,16 @@ typedef struct HandoffList
 {
 	int			n;
 	int			size;
+	TimestampTz from;			/* earlier ones are not looked for */
 	Handoff    *items;
 } HandoffList;
 
-/* Adds a handoff. */
+/* Adds a handoff, unless it was taken before what is looked for. */
 static void
 add_handoff(HandoffList *list, HandoffBasis basis, Event *from, Event *to)
 {
+	if (to->at < list->from)
+		return;
 	if (list->n == list->size)
 	{
 		list->size = Max(64, list->size * 2);
@@ -128,7 +131,7 @@ find_neighbours(HandoffList *list, Patient *p)
 Handoff *
 find_handoffs(Patient *p, const Rules *rules, int *nhandoffs)
 {
-	HandoffList list = {0, 0, NULL};
+	HandoffList list = {0, 0, p->from, NULL};
 
 	find_explicit(&list, p, rules);
 	find_neighbours(&list, p);

@@ -24,30 +24,10 @@ struct HandoffStore
 	MemoryContext context;
 	Snapshot	snapshot;
 	bool		rebase;			/* leaves the rollups as they are */
-	bool		has_horizon;	/* read when it is first needed */
-	TimestampTz horizon;
 	Table		state;
 	Table		delta;
 	Table		stale;
 };
-
-/* Reads the row of detection_state. */
-static void
-read_horizon(void *arg, const Datum *values, const bool *nulls)
-{
-	*(TimestampTz *) arg = DatumGetTimestampTz(values[0]);
-}
-
-/* Before it, the rollups are final. */
-TimestampTz
-retention_horizon(void)
-{
-	static const char *const columns[] = {"horizon"};
-	TimestampTz horizon = DT_NOBEGIN;
-
-	table_read("detection_state", 1, columns, read_horizon, &horizon);
-	return horizon;
-}
 
 /* Begins to keep handoffs; where rebase is set, the rollups stay as they are. */
 HandoffStore *
@@ -194,14 +174,11 @@ handoff_store_patient(HandoffStore *store, Patient *p, const Rules *rules, bool 
 	int			n;
 	Handoff    *handoffs = find_handoffs(p, rules, &n);
 
-	if (!store->has_horizon)
-		store->horizon = retention_horizon();
-	store->has_horizon = true;
 	for (int i = 0; i < p->nids; i++)
 	{
 		Samples		samples = {0, 0, NULL};
 
-		samples_of_handoffs(&samples, handoffs, n, p->ids[i], p->is_test, store->horizon);
+		samples_of_handoffs(&samples, handoffs, n, p->ids[i], p->is_test);
 		keep_contribution(store, p->ids[i], &samples, is_new);
 		if (!is_new)
 			is_up_to_date(store, p->ids[i]);

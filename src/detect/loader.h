@@ -26,7 +26,8 @@ struct Loader
 	MemoryContext context;
 	Snapshot	snapshot;
 	const Rules *rules;
-	TimestampTz horizon;		/* no event is later */
+	TimestampTz latest;			/* no event is later */
+	TimestampTz horizon;		/* of retention: what happened before is final */
 	int			nmonths;
 	Month	   *months;			/* in order of time */
 	Table		patient_merge;

@@ -266,6 +266,8 @@ find_coverage(Patient *p, const Rules *rules, TimestampTz as_of, int *ncoverage)
 			Event	   *e = &p->events[i];
 			Coverage	c = {rule, e, false, false, false};
 
+			if (e->at < p->from)
+				continue;
 			for (int k = 0; k < rule->nafter; k++)
 				c.opens |= rule->after[k] == e->kind->id;
 			c.opens = c.opens && correlation_key(e, rule->correlation) >= 0 && when_holds(&rule->when, e);

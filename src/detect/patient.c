@@ -85,6 +85,24 @@ loader_month(Loader *loader, int number)
 	return open_month(loader, &loader->months[number]);
 }
 
+/* Reads the row of detection_state. */
+static void
+read_horizon(void *arg, const Datum *values, const bool *nulls)
+{
+	*(TimestampTz *) arg = DatumGetTimestampTz(values[0]);
+}
+
+/* The horizon of retention: what happened before it is final. */
+static TimestampTz
+retention_horizon(void)
+{
+	static const char *const columns[] = {"horizon"};
+	TimestampTz horizon = DT_NOBEGIN;
+
+	table_read("detection_state", 1, columns, read_horizon, &horizon);
+	return horizon;
+}
+
 /* --- the loader ------------------------------------------------------------ */
 
 /*
@@ -100,7 +118,8 @@ loader_begin(Snapshot snapshot)
 	loader->rules = rules_current();
 	loader->context = CurrentMemoryContext;
 	loader->snapshot = snapshot;
-	loader->horizon = GetCurrentTimestamp() + 3 * USECS_PER_DAY;
+	loader->latest = GetCurrentTimestamp() + 3 * USECS_PER_DAY;
+	loader->horizon = retention_horizon();
 	list_months(loader);
 	return loader;
 }
@@ -257,7 +276,7 @@ load_events(Loader *loader, List *ids, TimestampTz since, bool linked, Earlier *
 	{
 		Month	   *month = &loader->months[m];
 
-		if (month->upper <= since || month->lower > loader->horizon)
+		if (month->upper <= since || month->lower > loader->latest)
 			continue;
 		for (int i = 0; i < p->nids; i++)
 			load_month(loader, p, &size, month, p->ids[i], since);
@@ -290,7 +309,7 @@ loader_patient(Loader *loader, List *ids, TimestampTz since, bool linked)
 {
 	Patient    *p = load_events(loader, ids, since, linked, NULL);
 
-	p->from = DT_NOBEGIN;
+	p->from = loader->horizon;
 	p->is_whole = true;
 	return p;
 }
@@ -304,7 +323,7 @@ loader_window(Loader *loader, List *ids, TimestampTz from, bool linked, Earlier 
 {
 	Patient    *p = load_events(loader, ids, from - loader->rules->lookback, linked, earlier);
 
-	p->from = from;
+	p->from = Max(from, loader->horizon);
 	p->is_whole = false;
 	return p;
 }

@@ -58,7 +58,6 @@ typedef struct HandoffStore HandoffStore;
 extern HandoffStore *handoff_store_begin(Snapshot snapshot, bool rebase);
 extern void handoff_store_patient(HandoffStore *store, Patient *p, const Rules *rules, bool is_new);
 extern void handoff_store_later(HandoffStore *store, const Str *ids, int nids);
-extern TimestampTz retention_horizon(void);
 extern void handoff_store_end(HandoffStore *store);
 
 #endif							/* WT_STORE_H */

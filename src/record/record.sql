@@ -207,32 +207,31 @@ $$;
 COMMENT ON FUNCTION workflow_track.split_first_partition(timestamptz) IS
 'makes months of what the partition before the first month holds, from a month on';
 
-CREATE FUNCTION workflow_track.drop_months(until timestamptz) RETURNS void
+CREATE FUNCTION workflow_track.drop_months(until timestamptz, carried bigint[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
 	first_bound timestamptz := (SELECT min(m.upper_bound) FROM workflow_track.months() m);
 	month record;
 BEGIN
 	ALTER TABLE workflow_track.event_before DISABLE TRIGGER event_unchangeable;
-	IF until < first_bound THEN
-		DELETE FROM workflow_track.event_before WHERE occurred_at < until;
-	ELSE
-		TRUNCATE workflow_track.event_before;
-	END IF;
+	DELETE FROM workflow_track.event_before AS e WHERE e.occurred_at < until AND NOT EXISTS (SELECT FROM unnest(carried) AS c(event_id) WHERE c.event_id = e.event_id);
 	ALTER TABLE workflow_track.event_before ENABLE TRIGGER event_unchangeable;
 	IF until <= first_bound THEN
 		RETURN;
 	END IF;
-	-- The first partition takes the place of the months, so that there is no gap.
+	-- The first partition takes the place of the months, so that there is no gap, and what is carried, as no new events.
 	ALTER TABLE workflow_track.event DETACH PARTITION workflow_track.event_before;
+	ALTER TABLE workflow_track.event_before DISABLE TRIGGER USER;
 	FOR month IN SELECT * FROM workflow_track.months() m WHERE m.upper_bound <= until LOOP
+		EXECUTE format('INSERT INTO workflow_track.event_before SELECT e.* FROM workflow_track.%I AS e JOIN unnest($1) AS c(event_id) USING (event_id)', month.partition_name) USING carried;
 		EXECUTE format('DROP TABLE workflow_track.%I', month.partition_name);
 	END LOOP;
+	ALTER TABLE workflow_track.event_before ENABLE TRIGGER USER;
 	EXECUTE format('ALTER TABLE workflow_track.event ATTACH PARTITION workflow_track.event_before FOR VALUES FROM (MINVALUE) TO (%L)', until);
 END
 $$;
-COMMENT ON FUNCTION workflow_track.drop_months(timestamptz) IS
-'drops the months of event until the start of one, and what is in the partition before the first month';
+COMMENT ON FUNCTION workflow_track.drop_months(timestamptz, bigint[]) IS
+'drops the months of event until the start of one, and what is in the partition before the first month, but for some events, which go there';
 
 CREATE FUNCTION workflow_track.ensure_partitions("from" timestamptz, until timestamptz) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$

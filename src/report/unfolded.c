@@ -132,8 +132,7 @@ count_deltas(Cells *cells)
 
 /* Counts what a patient id's handoffs contribute now, less what was kept of them. */
 static void
-count_patient(Cells *cells, Loader *loader, Table *kept, TimestampTz horizon,
-			  Str id, TimestampTz first_at, bool linked)
+count_patient(Cells *cells, Loader *loader, Table *kept, Str id, TimestampTz first_at, bool linked)
 {
 	Patient    *p = loader_by_id(loader, id, first_at, linked);
 	Samples		samples = {0, 0, NULL};
@@ -142,7 +141,7 @@ count_patient(Cells *cells, Loader *loader, Table *kept, TimestampTz horizon,
 	int			n;
 
 	handoffs = find_handoffs(p, loader_rules(loader), &n);
-	samples_of_handoffs(&samples, handoffs, n, id, p->is_test, horizon);
+	samples_of_handoffs(&samples, handoffs, n, id, p->is_test);
 	for (int i = 0; i < samples.n; i++)
 		count_sample(cells, &samples.items[i], 1);
 	table_key_text(kept, id);
@@ -159,7 +158,6 @@ count_stale(Cells *cells)
 												  ALLOCSET_DEFAULT_SIZES);
 	Snapshot	snapshot = GetActiveSnapshot();
 	Loader	   *loader = loader_begin(snapshot);
-	TimestampTz horizon = retention_horizon();
 	TableScanDesc scan;
 	Table		stale,
 				state,
@@ -181,7 +179,7 @@ count_stale(Cells *cells)
 		table_key_text(&state, id);
 		table_find(&state, 1);
 		if (table_next(&state))
-			count_patient(cells, loader, &kept, horizon, id,
+			count_patient(cells, loader, &kept, id,
 						  DatumGetTimestampTz(slot_getattr(state.slot, PS_FIRST_AT + 1, &isnull)),
 						  DatumGetBool(slot_getattr(state.slot, PS_LINKED + 1, &isnull)));
 		MemoryContextSwitchTo(old);
