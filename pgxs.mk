@@ -2,7 +2,7 @@
 # `make demo` and `make check` can first install PostgreSQL where it is missing.
 
 EXTENSION = workflow_track
-EXTVERSION = 0.1.0
+EXTVERSION = 0.2.0
 MODULE_big = workflow_track
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/types/*.c src/record/*.c src/map/*.c src/detect/*.c src/message/*.c src/report/*.c src/analyze/*.c)))
 
@@ -14,7 +14,12 @@ ROOMS = src/header.sql \
 	src/message/mapping.sql src/message/setup.sql \
 	src/setup.sql
 
-DATA_built = workflow_track--$(EXTVERSION).sql
+# From a released version, whose script is kept in releases/, to this one: a script of the same rooms.
+RELEASES = $(patsubst $(srcdir)/releases/workflow_track--%.sql,%,$(wildcard $(srcdir)/releases/workflow_track--*.sql))
+UPDATES = $(foreach release,$(RELEASES),workflow_track--$(release)--$(EXTVERSION).sql)
+
+DATA = $(wildcard releases/workflow_track--*.sql)
+DATA_built = workflow_track--$(EXTVERSION).sql $(UPDATES)
 EXTRA_CLEAN = $(DATA_built) test/output
 
 PG_CPPFLAGS = -I$(srcdir)/src
@@ -29,6 +34,9 @@ $(OBJS): $(wildcard src/*.h src/*/*.h)
 
 workflow_track--$(EXTVERSION).sql: $(wildcard $(ROOMS)) pgxs.mk
 	cat $(wildcard $(ROOMS)) > $@
+
+$(UPDATES): workflow_track--%--$(EXTVERSION).sql: workflow_track--$(EXTVERSION).sql releases/workflow_track--%.sql scripts/update_script
+	scripts/update_script releases/workflow_track--$*.sql workflow_track--$(EXTVERSION).sql > $@
 
 # The regression tests in the running server that PG* variables name, as its
 # superuser: each in a database of its own, which is dropped if it exists.

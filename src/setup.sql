@@ -1,5 +1,5 @@
 CREATE FUNCTION workflow_track.code_version() RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT '0.1.0' $$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT '0.2.0' $$;
 COMMENT ON FUNCTION workflow_track.code_version() IS 'the version of the installed functions';
 
 CREATE FUNCTION workflow_track.setup_roles() RETURNS void

@@ -361,6 +361,9 @@ settle_cancellations(Snapshot snapshot)
 	Table		retraction;
 	ListCell   *lc;
 
+	/* tables of 0.1.0 have none, until setup() */
+	if (!OidIsValid(get_relname_relid("cancellation", schema_oid())))
+		return false;
 	table_by_name(&cancellation, CurrentMemoryContext, "cancellation", snapshot, AccessShareLock);
 	if (RelationGetNumberOfBlocks(cancellation.rel) == 0)
 	{
