@@ -76,6 +76,9 @@ BEGIN
 	PERFORM workflow_track.setup_report();
 	PERFORM workflow_track.setup_discovery();
 	PERFORM workflow_track.setup_conformance();
+	PERFORM workflow_track.setup_compare();
+	PERFORM workflow_track.setup_picture();
+	PERFORM workflow_track.setup_bpmn();
 
 	INSERT INTO workflow_track.installation (version) VALUES (workflow_track.code_version())
 		ON CONFLICT (only_row) DO UPDATE SET version = excluded.version, set_up_at = now()
