@@ -153,6 +153,12 @@ SELECT deviation, step, cases, share FROM workflow_track.deviation_summary('clin
 
 SELECT n, move, kind, step, cost FROM workflow_track.workflow_alignment('clinic', 1, '{result.final}');
 
+SELECT part, change, name, becomes FROM workflow_track.compare_workflows('default', 1, 'clinic', 1) WHERE part IN ('role', 'step');
+
+SELECT workflow_track.import_bpmn('<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL"><process id="P">
+  <task id="T1" name="Order placed"/><task id="T2" name="Analyse"/><sequenceFlow id="F" sourceRef="T1" targetRef="T2"/>
+</process></definitions>', 'lab', kinds => '{"Analyse": "result.final"}');
+
 INSERT INTO workflow_track.staff (actor, role) VALUES ('dr.novak', 'provider');
 CALL workflow_track.catch_up();
 
