@@ -73,6 +73,14 @@ WHERE basis = 'explicit' GROUP BY 1 ORDER BY 1;
 SELECT expectation, sum(openers) AS openers, sum(closers) AS closers, sum(unmatched_closers) AS unmatched_closers
 FROM workflow_track.rule_coverage_at(demo.midnight()) WHERE workflow <> 'results' GROUP BY expectation ORDER BY expectation;
 
+\echo '== compare_workflows: what would a stricter map change?'
+\echo 'workflow_picture() draws a map, export_bpmn() hands it to a modeller; this is for the meeting that decides on it.'
+\o /dev/null
+SELECT workflow_track.define_workflow(jsonb_set(workflow_track.workflow_document('results', 1) || '{"version": 2, "state": "draft"}',
+	'{expectations,0}', workflow_track.workflow_document('results', 1) #> '{expectations,0}' || '{"within": "30 minutes", "by": ["provider"]}'));
+\o
+SELECT sentence FROM workflow_track.compare_workflows('results', 1, 'results', 2);
+
 \echo '== health: what the DBA should watch'
 SELECT "check", value, verdict FROM workflow_track.health
 WHERE "check" IN ('version of tables', 'months ahead', 'stale patients', 'detection paused', 'unfolded deltas') ORDER BY "check";
