@@ -27,6 +27,7 @@ SELECT workflow_track.define_workflow('{
   {"name": "result acknowledged", "category": "acknowledgement", "after": ["result.final", "result.corrected"], "expect": ["result.acknowledged"],
    "by": ["provider"], "correlated_by": "item", "within": "24 hours"}]
 }');
+
 SELECT sentence FROM workflow_track.compare_workflows('lab results', 1, 'lab results', 2);
 
 SELECT workflow_track.workflow_picture('lab results', 1, 'mermaid');
@@ -65,4 +66,5 @@ SELECT xpath('//*[local-name() = "lane"]/@name', workflow_track.export_bpmn('lab
 SELECT workflow_track.import_bpmn(workflow_track.export_bpmn('lab results', 1)) = workflow_track.workflow_document('lab results', 1) AS equal;
 
 SELECT workflow_track.define_workflow(workflow_track.import_bpmn(workflow_track.export_bpmn('lab results', 2), version => 3));
+
 SELECT workflow, version, state FROM workflow_track.workflow WHERE workflow = 'lab results' ORDER BY version;
