@@ -66,6 +66,13 @@ SELECT patient_id, deviation, step FROM workflow_deviation('w', 1, facility => '
 SELECT patient_id, cost, round(fitness::numeric, 3) AS fitness FROM conformance('plain', 1) ORDER BY 1;
 SELECT count(*) FROM conformance('twice', 1);
 
+-- of events of one moment and kind, canonical order says which comes first, whichever was recorded first
+INSERT INTO event (occurred_at, patient_id, encounter_id, kind, item, value) VALUES
+	('2024-04-01 08:00', 'P20', 'V20', 't.a', '2', 'recorded first'), ('2024-04-01 08:00', 'P20', 'V20', 't.a', '1', 'recorded last');
+SELECT d.deviation, e.value, b.value AS after_value FROM workflow_deviation('plain', 1) AS d
+	LEFT JOIN event AS e USING (event_id) LEFT JOIN event AS b ON b.event_id = d.after_event_id WHERE d.patient_id = 'P20' ORDER BY 1, 2, 3;
+SELECT retract_event(event_id, 'test') FROM event WHERE patient_id = 'P20';
+
 -- Who sees what: rows of an event by its facility
 SELECT record_event('t.x', 'P8', 'EHR', '2024-03-09 00:30', facility => 'NORTH', encounter_id => 'V8') > 0 AS recorded, record_event('t.b', 'P8', 'EHR', '2024-03-09 02:00', facility => 'NORTH', encounter_id => 'V8') > 0 AS recorded;
 CREATE ROLE regress_north IN ROLE workflow_track_analyst;

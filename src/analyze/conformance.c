@@ -288,6 +288,7 @@ cases_begin(Cases *cases, FunctionCallInfo fcinfo, bool performers)
 	memset(&filter, 0, sizeof(filter));
 	filter.since = DT_NOBEGIN;	/* a case is looked at as a whole */
 	filter.until = DT_NOEND;
+	filter.named = true;
 	filter.kinds = palloc(sizeof(Str) * cases->map->align.nsteps);
 	for (int i = 0; i < cases->map->align.nsteps; i++)
 	{

@@ -41,7 +41,8 @@ struct EventLog
 	MemoryContext scratch;		/* of one case */
 	Snapshot	snapshot;
 	Loader	   *loader;
-	const LogFilter *filter;
+	const LogFilter *filter;	/* while it is read */
+	bool		named;			/* as the filter says */
 	char	   *block;			/* where keys of cases are made */
 	Size		block_used;
 	Names	   *patients;		/* those that merges join, and test patients */
@@ -477,6 +478,7 @@ log_read(const LogFilter *filter)
 	log->snapshot = GetActiveSnapshot();
 	log->loader = loader_begin(log->snapshot);
 	log->filter = filter;
+	log->named = filter->named;
 	interned_begin(&log->kinds);
 	interned_begin(&log->facilities);
 	interned_begin(&log->performers);
@@ -518,12 +520,12 @@ compare_ties(const void *a, const void *b)
 	return event_compare(&((const Tie *) a)->event, &((const Tie *) b)->event);
 }
 
-/* Brings events that compare equal into canonical order, where it can tell. */
+/* Brings events that compare equal into canonical order, where that can be told from results. */
 static void
 break_ties(EventLog *log, LogEvent *events, int n)
 {
 	Tie		   *ties;
-	bool		differ = false;
+	bool		differ = log->named;
 
 	for (int i = 1; i < n && !differ; i++)
 		differ = events[i].facility != events[0].facility || events[i].performer != events[0].performer;

@@ -45,6 +45,7 @@ typedef struct LogFilter
 	int			nkinds;			/* 0 is every kind */
 	Str		   *kinds;
 	bool		performers;
+	bool		named;			/* do results name events, so that no order of theirs may be left open? */
 } LogFilter;
 
 typedef struct EventLog EventLog;
