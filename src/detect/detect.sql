@@ -165,6 +165,9 @@ BEGIN
 	IF batch IS NULL OR batch OPERATOR(pg_catalog.<) 1 THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'batch must be at least 1';
 	END IF;
+	-- What is committed while this waits must be seen, whatever the level of the session.
+	COMMIT;
+	SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
 	PERFORM workflow_track.refuse_while_paused();
 	PERFORM workflow_track.resolve_stale_marks();
 	COMMIT;
@@ -228,9 +231,13 @@ BEGIN
 	IF batch IS NULL OR batch OPERATOR(pg_catalog.<) 1 THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'batch must be at least 1';
 	END IF;
+	-- As in catch_up().
+	COMMIT;
+	SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
 	PERFORM workflow_track.refuse_while_paused();
 	PERFORM workflow_track.empty_handoffs();
 	COMMIT;
+	SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
 	PERFORM workflow_track.begin_rebuild();
 	COMMIT;
 	CALL workflow_track.catch_up(batch);
