@@ -40,6 +40,13 @@ SELECT drop_before(now() + interval '1 day');
 SELECT drop_before('2024-03-31');
 SELECT drop_before('2024-04-01');
 SELECT count(*) FROM event;
+-- and where events that were recorded in the meantime would be overlooked
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT drop_before('2024-02-01', true);
+ROLLBACK;
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT ensure_partitions('2022-01-01', now());
+ROLLBACK;
 
 -- Whole months go, with what was found in them.
 SELECT drop_before('2024-02-29 23:59');

@@ -178,12 +178,27 @@ $$;
 COMMENT ON FUNCTION workflow_track.guard_partition(name) IS
 'makes a partition of event append-only for those who reach it by its own name';
 
+CREATE FUNCTION workflow_track.require_read_committed() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('months of events cannot be made from others, or dropped, at isolation level "%s"', current_setting('transaction_isolation')),
+			HINT = 'Do it at READ COMMITTED, which sees what others have recorded until it begins.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.require_read_committed() IS
+'an error where what others committed since the transaction began is not seen';
+
 CREATE FUNCTION workflow_track.split_first_partition(month timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
 	old_bound timestamptz;
 	new_bound timestamptz := date_trunc('month', month);
 BEGIN
+	PERFORM workflow_track.require_read_committed();
 	LOCK TABLE workflow_track.event IN ACCESS EXCLUSIVE MODE;
 	old_bound := (SELECT min(m.upper_bound) FROM workflow_track.months() m);
 	-- Whoever held the lock may have made them.
