@@ -159,6 +159,15 @@ SELECT workflow_track.import_bpmn('<definitions xmlns="http://www.omg.org/spec/B
   <task id="T1" name="Order placed"/><task id="T2" name="Analyse"/><sequenceFlow id="F" sourceRef="T1" targetRef="T2"/>
 </process></definitions>', 'lab', kinds => '{"Analyse": "result.final"}');
 
+SELECT workflow_track.define_scenario('{"scenario": "looked after", "steps": [{"step": "result", "kind": "result.final"}, {"step": "seen", "kind": "result.acknowledged", "within": "1 hour"}]}');
+SELECT step, ok, explanation FROM workflow_track.check_scenario('looked after', 'P1');
+
+SELECT * FROM workflow_track.scenario_tap('looked after', 'P1');
+
+SELECT part, from_step FROM workflow_track.scenario_coverage('clinic', 1) WHERE scenarios = '{}';
+
+SELECT step FROM workflow_track.play_scenario('looked after', 'training', '2024-03-06 08:00');
+
 INSERT INTO workflow_track.staff (actor, role) VALUES ('dr.novak', 'provider');
 CALL workflow_track.catch_up();
 

@@ -76,6 +76,7 @@ BEGIN
 	PERFORM workflow_track.setup_report();
 	PERFORM workflow_track.setup_discovery();
 	PERFORM workflow_track.setup_conformance();
+	PERFORM workflow_track.setup_scenario();
 	PERFORM workflow_track.setup_compare();
 	PERFORM workflow_track.setup_picture();
 	PERFORM workflow_track.setup_bpmn();

@@ -56,6 +56,21 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 		('billing', 'requires_authorization', 'boolean', false),
 		('billing', 'requires_modifiers', 'name*', false),
 		('billing', 'within', 'within', true),
+		('scenario', 'scenario', 'name', true),
+		('scenario', 'workflow', 'name', false),
+		('scenario', 'facility', 'facility', false),
+		('scenario', 'steps', '{moment}+', true),
+		('scenario', 'never', '{never}*', false),
+		('moment', 'step', 'name', true),
+		('moment', 'kind', 'kind', true),
+		('moment', 'performed_by', 'name*', false),
+		('moment', 'in', 'name*', false),
+		('moment', 'delivered_to', 'name*', false),
+		('moment', 'within', 'within', false),
+		('moment', 'of', 'step', false),
+		('never', 'kind', 'kind', true),
+		('never', 'after', 'step', false),
+		('never', 'before', 'step', false),
 		('when', 'severity', 'severity/', false),
 		('when', 'facility', 'facility/', false),
 		('when', 'entry_method', 'entry method/', false),
@@ -191,7 +206,7 @@ CREATE FUNCTION workflow_track.map_list_faults(document jsonb, path text, form t
 RETURNS SETOF workflow_track.map_fault
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	name_key CONSTANT text := CASE form WHEN '{step}' THEN 'step' ELSE 'name' END;
+	name_key CONSTANT text := CASE WHEN form IN ('{step}', '{moment}') THEN 'step' ELSE 'name' END;
 	element jsonb;
 	element_path text;
 	identity jsonb;
