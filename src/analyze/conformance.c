@@ -424,14 +424,17 @@ put_deviation(ReturnSetInfo *result, Cases *cases, const LogEvent *events, const
 static void
 put_deviations(ReturnSetInfo *result, Cases *cases, const LogEvent *events, const AlignMoveAt *move)
 {
-	const Step *step = move->step >= 0 ? &cases->map->steps[move->step] : NULL;
+	const Step *step;
 	const Performer *performer;
 
 	if (!is_event_visible(cases, &events[move->move == MOVE_SKIP ? 0 : move->event]))
 		return;
 	if (move->cost > 0)
 		put_deviation(result, cases, events, move, move_names[move->move]);
-	if (move->move != MOVE_SYNC || (step->performed_by.n <= 0 && step->systems.n <= 0))
+	if (move->move != MOVE_SYNC)
+		return;
+	step = &cases->map->steps[move->step];
+	if (step->performed_by.n <= 0 && step->systems.n <= 0)
 		return;
 	performer = log_performer(cases->log, events[move->event].performer);
 	if (step->performed_by.n > 0 && !str_in(performer->role, step->performed_by.items, step->performed_by.n))

@@ -238,7 +238,7 @@ table_insert(Table *table, int ncolumns, const Datum *values, const bool *nulls)
 
 /* Replaces a row that this transaction alone may change. */
 void
-table_update(Table *table, ItemPointer tid, int ncolumns, const Datum *values, const bool *nulls)
+table_update(Table *table, const ItemPointerData *tid, int ncolumns, const Datum *values, const bool *nulls)
 {
 	TupleTableSlot *slot;
 	ItemPointerData old = *tid;

@@ -203,9 +203,6 @@ check_refusal(int64 event_id, Str patient, TimestampTz at)
 {
 	const Rules *rules = rules_current();
 	int64		within = 0;
-	Loader	   *loader;
-	Duplicate  *duplicates;
-	int			n;
 
 	for (int i = 0; i < rules->nduplicates; i++)
 		if (rules->duplicates[i].reject)
@@ -215,9 +212,11 @@ check_refusal(int64 event_id, Str patient, TimestampTz at)
 	PushActiveSnapshot(GetLatestSnapshot());
 	if (!detection_is_paused(GetActiveSnapshot()))
 	{
-		loader = loader_begin(GetActiveSnapshot());
-		duplicates = find_duplicates(loader_patient(loader, list_make1(&patient), at - within, true),
-									 loader_rules(loader), &n);
+		Loader	   *loader = loader_begin(GetActiveSnapshot());
+		int			n;
+		Duplicate  *duplicates = find_duplicates(loader_patient(loader, list_make1(&patient), at - within, true),
+												 loader_rules(loader), &n);
+
 		refuse_duplicates(duplicates, n);
 		loader_end(loader);
 	}

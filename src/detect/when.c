@@ -112,7 +112,6 @@ read_detail_condition(DetailCondition *condition, JsonbValue *key, JsonbValue *v
 	Str			name = {key->val.string.val, key->val.string.len};
 	JsonbIterator *it;
 	JsonbValue	item;
-	JsonbIteratorToken token;
 
 	condition->key = str_copy(name);
 	condition->nvalues = 0;
@@ -124,8 +123,8 @@ read_detail_condition(DetailCondition *condition, JsonbValue *key, JsonbValue *v
 		return;
 	}
 	it = JsonbIteratorInit(value->val.binary.data);
-	token = JsonbIteratorNext(&it, &item, true);
-	while ((token = JsonbIteratorNext(&it, &item, true)) == WJB_ELEM)
+	(void) JsonbIteratorNext(&it, &item, true);
+	while (JsonbIteratorNext(&it, &item, true) == WJB_ELEM)
 		condition->values[condition->nvalues++] = JsonbValueToJsonb(&item);
 }
 
@@ -136,10 +135,10 @@ read_detail(When *when, Jsonb *detail)
 	JsonbIterator *it = JsonbIteratorInit(&detail->root);
 	JsonbValue	key,
 				value;
-	JsonbIteratorToken token = JsonbIteratorNext(&it, &key, true);
 
 	when->details = palloc0(sizeof(DetailCondition) * Max(JB_ROOT_COUNT(detail), 1));
-	while ((token = JsonbIteratorNext(&it, &key, true)) == WJB_KEY)
+	(void) JsonbIteratorNext(&it, &key, true);
+	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
 	{
 		(void) JsonbIteratorNext(&it, &value, true);
 		read_detail_condition(&when->details[when->ndetails++], &key, &value);

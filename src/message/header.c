@@ -233,6 +233,7 @@ read_loosely(Received *r, Hl7Arena *arena)
 	Hl7Message *m = &r->message;
 	Hl7Segment *line = palloc(sizeof(Hl7Segment));
 
+	Assert(bytes.data != NULL);
 	r->content_hash = r->body_hash = hash_end(hash_add(hash_start, r->bytes.data, r->bytes.len));
 	/* what was read before it went wrong will do */
 	if (m->nsegments == 0 && !loose_message(bytes, m, line))
@@ -342,9 +343,7 @@ void
 read_header(Received *r, Hl7Arena *arena)
 {
 	r->source_system = r->facility = (Str) {"", 0};
-	if (!decode_bytes(r, arena))
-		read_loosely(r, arena);
-	else if (r->part == HL7_ENVELOPE)
+	if (!decode_bytes(r, arena) || r->part == HL7_ENVELOPE)
 		read_loosely(r, arena);
 	else
 	{

@@ -61,19 +61,17 @@ put_escaped(Writer *w, Hl7Slice s)
 		char		letter = c == m->field ? 'F' : c == m->component ? 'S' : c == m->repetition ? 'R' :
 			c == m->escape ? 'E' : c == m->subcomponent ? 'T' : c == m->truncation ? 'P' : 0;
 
-		/* what ends segments and frames, and the like */
-		if ((unsigned char) c < ' ')
+		/* what ends segments and frames, and the like, and what there is no way to write */
+		if ((unsigned char) c < ' ' || (letter != 0 && m->escape == 0))
 			put_char(w, ' ');
 		else if (letter == 0)
 			put_char(w, c);
-		else if (m->escape != 0)
+		else
 		{
 			put_char(w, m->escape);
 			put_char(w, letter);
 			put_char(w, m->escape);
 		}
-		else
-			put_char(w, ' ');
 	}
 }
 

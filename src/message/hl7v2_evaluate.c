@@ -267,7 +267,6 @@ static bool
 value_of(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena, Hl7Slice repetition, Hl7Value *value)
 {
 	const Hl7Message *message = scope->message;
-	Hl7Slice	s;
 
 	memset(value, 0, sizeof(Hl7Value));
 	switch (a->conversion)
@@ -291,7 +290,8 @@ value_of(const Alternative *a, Hl7Scope *scope, Hl7Arena *arena, Hl7Slice repeti
 		value->text = comparable(message, arena, &a->path, repetition);
 	else
 	{
-		s = hl7_path_leaf(message, &a->path, repetition);
+		Hl7Slice	s = hl7_path_leaf(message, &a->path, repetition);
+
 		if (hl7_is_delete(s))
 			return false;
 		value->text = hl7_is_leaf(message, &a->path, s) ? decoded(message, arena, s) : hl7_trim(s);

@@ -472,6 +472,7 @@ ingest(const char *data, int len, bool is_text, StringInfo answer, int *encoding
 
 	while ((next = next_received(&splitter)) != NULL)
 		messages = lappend(messages, next);
+	Assert(messages != NIL);
 	in_batch = ((Received *) linitial(messages))->part == HL7_ENVELOPE;
 	store_messages(messages, arena);
 	initStringInfo(answer);

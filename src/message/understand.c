@@ -455,30 +455,27 @@ add_identifier(Received *r, Str s)
 
 /* Gathers the numbers that a message is found by. */
 static void
-find_identifiers(Reading *reading)
+find_identifiers(Received *r, const Mapping *mapping, Hl7Arena *arena)
 {
 	static const Hl7Rule none = {.action = HL7_DEFAULTS};
-	Received   *r = reading->received;
 	Hl7Scope	scope = {.message = &r->message,.driver = -1,.choice = &r->source->choice,
 	.group_end = r->message.nsegments,.header_end = r->message.nsegments,.patient_end = r->message.nsegments};
+	Reading		reading = {.received = r,.arena = arena,.mapping = mapping,.rule = &none,.scope = &scope,.quiet = true};
 	Hl7Values	values;
 	ListCell   *lc;
 
-	reading->rule = &none;
-	reading->scope = &scope;
-	reading->quiet = true;
 	if (r->patient.data == NULL)
-		r->patient = reading_identifier(reading, HL7_PATIENT_ID);
+		r->patient = reading_identifier(&reading, HL7_PATIENT_ID);
 	if (r->encounter.data == NULL)
-		r->encounter = reading_identifier(reading, HL7_ENCOUNTER_ID);
+		r->encounter = reading_identifier(&reading, HL7_ENCOUNTER_ID);
 	if (r->care_facility.data == NULL)
-		r->care_facility = care_facility(reading);
+		r->care_facility = care_facility(&reading);
 	add_identifier(r, r->patient);
 	foreach(lc, r->events)
 		add_identifier(r, str_of_datum(((MadeEvent *) lfirst(lc))->values[EV_PATIENT_ID]));
 	add_identifier(r, r->encounter);
 	add_identifier(r, r->subject);
-	hl7_evaluate(reading->mapping->defaults->columns[HL7_IDENTIFIERS], &scope, true, reading->arena, &values);
+	hl7_evaluate(mapping->defaults->columns[HL7_IDENTIFIERS], &scope, true, arena, &values);
 	for (int i = 0; i < values.n && list_length(r->identifiers) < 500; i++)
 		add_identifier(r, str_of_slice(values.items[i].text));
 }
@@ -508,5 +505,5 @@ understand(Received *r, const Mapping *mapping, Hl7Arena *arena)
 		note_problem(r, MESSAGE_UNMAPPED, "processing_id", "hl7v2_source does not take messages of the processing id in MSH-11");
 	else if (!hl7_apply(&reading.mapping->rules, &r->message, &r->source->choice, arena, apply, &reading))
 		note_problem(r, MESSAGE_UNMAPPED, NULL, "no rule of hl7v2_mapping is for messages of this type");
-	find_identifiers(&reading);
+	find_identifiers(r, mapping, arena);
 }

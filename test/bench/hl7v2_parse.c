@@ -84,7 +84,7 @@ main(int argc, char **argv)
 			return 2;
 	}
 	start = now();
-	while (now() - start < atof(argv[2]))
+	while (now() - start < strtod(argv[2], NULL))
 		for (int i = 0; i < n; i++)
 		{
 			read += read_fields(messages[i], lens[i], paths, 10, &arena);

@@ -136,7 +136,7 @@ make_rule(Hl7Arena *arena, const RuleText *texts)
 	rule->action = HL7_EVENT;
 	while (texts[n].column != NULL)
 		n++;
-	rule->patterns = malloc(sizeof(Hl7Pattern) * n);
+	rule->patterns = malloc(sizeof(Hl7Pattern) * (n + 1));
 	rule->contains = malloc(sizeof(uint32_t) * (n + 1));
 	for (int i = 0; i < n; i++)
 	{

@@ -367,8 +367,6 @@ check_ack(const Hl7Message *message, Hl7Arena *arena, const Hl7Ack *ack)
 	int			len;
 	char	   *data = hl7_build_ack(message, arena, ack, &len);
 	Hl7Slice	text;
-	Hl7Slice	decoded;
-	int			whole = 0;
 
 	CHECK(hl7_parse(&answer, arena, exact_copy(data, len), len, &error));
 	CHECK(answer.nsegments == (ack->code[1] == 'A' ? 2 : 3));
@@ -396,8 +394,9 @@ check_ack(const Hl7Message *message, Hl7Arena *arena, const Hl7Ack *ack)
 	}
 	if (text.len > 0 && answer.escape != 0)
 	{
-		decoded = hl7_decode(&answer, arena, text);
-		whole = decoded.len;
+		Hl7Slice	decoded = hl7_decode(&answer, arena, text);
+		int			whole = decoded.len;
+
 		CHECK(whole <= ack->text.len && whole <= 400 && (whole == ack->text.len || whole > 396 || !is_utf8(ack->text)));
 		CHECK(same_bytes(decoded, given_back(arena, ack->text, whole)));
 	}

@@ -19,9 +19,12 @@ read_file(const char *path, size_t *size)
 	}
 	for (;;)
 	{
+		uint8_t    *more = realloc(data, *size + 65536);
 		size_t		n;
 
-		data = realloc(data, *size + 65536);
+		if (more == NULL)
+			abort();
+		data = more;
 		n = fread(data + *size, 1, 65536, file);
 		*size += n;
 		if (n == 0)

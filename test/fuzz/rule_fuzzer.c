@@ -110,9 +110,9 @@ apply_rule(Hl7Arena *arena, Hl7Rule *rule)
 	static const uint32_t segments[] = {
 		0, HL7_NAME('O', 'B', 'R'), HL7_NAME('O', 'B', 'X'), HL7_NAME('F', 'T', '1'), HL7_NAME('P', 'I', 'D')
 	};
+	static Hl7Pattern any;
 	const Hl7Rule *rules[] = {rule};
 	Hl7Mapping	mapping = {1, rules};
-	Hl7Pattern	any;
 	Hl7TextError error;
 
 	if (rule->npatterns == 0)

@@ -75,7 +75,7 @@ def _where(prefix: str, columns: Iterable[str]) -> list[str]:
     return [f"{prefix}_event.{column}" for column in columns]
 
 
-HOURLY = f"""(SELECT basis, facility, from_role, to_role, from_system, to_system, sum(handoffs) AS handoffs,
+HOURLY = """(SELECT basis, facility, from_role, to_role, from_system, to_system, sum(handoffs) AS handoffs,
     workflow_track.merge(histogram) AS h FROM workflow_track.handoff_latency_hourly
     GROUP BY 1, 2, 3, 4, 5, 6)"""
 HOURLY_COLUMNS = {"mean": "workflow_track.mean(v.h)", "longest": "workflow_track.longest(v.h)"} | {
