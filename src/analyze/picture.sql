@@ -20,12 +20,18 @@ $$;
 COMMENT ON FUNCTION workflow_track.allowed_steps(text, integer) IS
 'part of workflow_picture(): which step may come next after which, optional ones left out and repeatable ones again';
 
+CREATE FUNCTION workflow_track.picture_sign(code integer, otherwise text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT CASE WHEN getdatabaseencoding() = 'UTF8' THEN chr(code) ELSE otherwise END
+$$;
+COMMENT ON FUNCTION workflow_track.picture_sign(integer, text) IS 'part of workflow_picture(): a sign, or what stands for it where the encoding has none';
+
 CREATE FUNCTION workflow_track.picture_steps(workflow text, version integer)
 RETURNS TABLE (node text, label text, kind text, lane text, systems text, colour text, optional boolean, starts boolean, ends boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT 's' || s.position, 
 		-- Lines that are not too long keep boxes narrow.
-		regexp_replace(concat_ws(E'\n', s.step || CASE WHEN s.repeatable THEN U&' \21BB' ELSE '' END, n.systems), E'([^\n]{18,30}?) +', E'\\1\n', 'g'), s.kind,
+		regexp_replace(concat_ws(E'\n', s.step || CASE WHEN s.repeatable THEN ' ' || workflow_track.picture_sign(8635, '(again)') ELSE '' END, n.systems), E'([^\n]{18,30}?) +', E'\\1\n', 'g'), s.kind,
 		nullif(array_to_string(s.performed_by, ', '), ''), n.systems,
 		-- Whoever cannot tell the colours reads the systems; there are only so many colours that differ.
 		coalesce((ARRAY['#8dd3c7', '#ffffb3', '#bebada', '#fb9a99', '#80b1d3', '#fdb462', '#b3de69', '#fccde5', '#d9d9d9', '#ccebc5'])
@@ -89,21 +95,21 @@ COMMENT ON FUNCTION workflow_track.duration_in_short(interval) IS 'part of workf
 
 -- What cannot be shown is replaced.
 CREATE FUNCTION workflow_track.picture_text(name text) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-	SELECT regexp_replace(regexp_replace(name, E'\r\n?', E'\n', 'g'), '[\x01-\x09\x0b-\x1f\x7f-\x9f\ufffe\uffff]', U&'\FFFD', 'g')
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT regexp_replace(regexp_replace(name, E'\r\n?', E'\n', 'g'), '[\x01-\x09\x0b-\x1f\x7f-\x9f\ufffe\uffff]', workflow_track.picture_sign(65533, '?'), 'g')
 $$;
 COMMENT ON FUNCTION workflow_track.picture_text(text) IS 'part of workflow_picture(): a name without what cannot be shown';
 
 -- A string of dot.  In labels a backslash begins an escape and & an entity.
 CREATE FUNCTION workflow_track.dot_text(name text) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 	SELECT '"' || replace(replace(replace(replace(workflow_track.picture_text(name), '\', '\\'), '"', '\"'), '&', '&amp;'), E'\n', '\n') || '"'
 $$;
 COMMENT ON FUNCTION workflow_track.dot_text(text) IS 'part of workflow_picture(): a name as a label of Graphviz';
 
 -- A string of mermaid.  Punctuation may be Markdown, HTML or syntax, so it is given by number; inside a word it is none of these.
 CREATE FUNCTION workflow_track.mermaid_text(name text) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 	SELECT '"' || coalesce(string_agg(CASE
 			WHEN c.c = E'\n' THEN '<br/>'
 			WHEN c.c ~ '[A-Za-z0-9 ,]' OR ascii(c.c) > 127 OR c.c ~ '[._]' AND c.before ~ '[A-Za-z]' AND c.after ~ '[A-Za-z]' THEN c.c
@@ -254,7 +260,7 @@ BEGIN
 	GRANT EXECUTE ON FUNCTION workflow_track.workflow_picture(text, integer, text, timestamptz, timestamptz, text),
 		workflow_track.existing_document(text, integer), workflow_track.allowed_steps(text, integer),
 		workflow_track.picture_steps(text, integer), workflow_track.picture_edges(text, integer, timestamptz, timestamptz, text),
-		workflow_track.duration_in_short(interval), workflow_track.picture_text(text), workflow_track.dot_text(text), workflow_track.mermaid_text(text),
+		workflow_track.duration_in_short(interval), workflow_track.picture_sign(integer, text), workflow_track.picture_text(text), workflow_track.dot_text(text), workflow_track.mermaid_text(text),
 		workflow_track.picture_dot(text, integer, timestamptz, timestamptz, text, text),
 		workflow_track.picture_mermaid(text, integer, timestamptz, timestamptz, text, text)
 		TO workflow_track_admin, workflow_track_analyst;
