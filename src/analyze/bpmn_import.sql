@@ -432,7 +432,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT array_agg(l.called ORDER BY l.place, l.number)
 	FROM (
 		SELECT 1 AS place, x.number, workflow_track.bpmn_called(x.tag, coalesce(x.name, x.content), x.id) AS called
-		FROM XMLTABLE(XMLNAMESPACES('http://www.omg.org/spec/BPMN/20100524/MODEL' AS bpmn, 'urn:workflow-track:bpmn' AS wt),
+		FROM XMLTABLE(XMLNAMESPACES('http://www.omg.org/spec/BPMN/20100524/MODEL' AS bpmn),
 			'//*[self::bpmn:textAnnotation or self::bpmn:dataObjectReference or self::bpmn:group]' PASSING document
 			COLUMNS number FOR ORDINALITY, tag text PATH 'local-name()', name text PATH '@name', content text PATH 'string(bpmn:text[1])', id text PATH '@id') AS x
 		UNION ALL
