@@ -10,6 +10,8 @@ use Test::More;
 use Time::HiRes qw(usleep);
 use WorkflowTrack;
 
+plan skip_all => 'AddressSanitizer keeps what is freed' if $ENV{ASAN_OPTIONS};
+
 plan skip_all => 'there is no /proc to read' unless -r '/proc/self/status';
 
 my $copied = $ENV{WT_LONG} ? 1_000_000 : 100_000;
