@@ -109,7 +109,7 @@ server_start() {
 			echo "unix_socket_directories = '$WT_TREE'"
 			echo "unix_socket_permissions = 0700"
 			echo "timezone = 'UTC'"
-			echo "max_prepared_transactions = 10"
+			echo "max_prepared_transactions = 50"
 			echo "wal_level = logical"
 			for setting in "$@"; do echo "${setting%%=*} = '${setting#*=}'"; done
 		} | unprivileged tee -a "$PGDATA/postgresql.conf" >/dev/null

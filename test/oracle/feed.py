@@ -64,8 +64,9 @@ class Feed:
         return copy_rows("event", self.columns, rows)
 
     def call(self, row: Row) -> str:
-        """One event by record_event, with the arguments that are not null."""
-        given = ", ".join(f"{name} => {literal(cell)}" for name, cell in zip(self.columns, row) if cell is not None)
+        """One event by record_event, with the arguments that are not null or have no default."""
+        given = ", ".join(f"{name} => {literal(cell)}" for name, cell in zip(self.columns, row)
+                          if cell is not None or name == "source_system")
         return f"SELECT workflow_track.record_event({given});\n"
 
     def retract(self, row: Row) -> str:

@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 SESSIONS = 4
 NOISE = 1_000_000  # source_sequence of events that are retracted in the end
+CLEAR_LINKS = "DELETE FROM workflow_track.subject_alias;\nDELETE FROM workflow_track.test_patient;\n"
 
 
 def cut(steps: Sequence[T], rng: random.Random, least: int, most: int) -> list[Sequence[T]]:
@@ -97,8 +98,8 @@ def late(feed: Feed, rng: random.Random) -> list[Stage]:
 def turn(feed: Feed, rng: random.Random) -> list[Stage]:
     """With other staff and maps while the first half comes, which count no more in the end."""
     half = len(feed.steps) // 2
-    return [[[*setup(feed), _turn_away(feed), *batches(feed, rng, feed.steps[:half]),
-              transaction("".join(_turn_back(feed))), *batches(feed, rng, feed.steps[half:]),
+    return [[[*setup(feed), turn_away(feed), *batches(feed, rng, feed.steps[:half]),
+              transaction("".join(turn_back(feed))), *batches(feed, rng, feed.steps[half:]),
               "CALL workflow_track.catch_up();\n"]]]
 
 
@@ -108,8 +109,8 @@ def race(feed: Feed, rng: random.Random) -> list[Stage]:
         return transaction(script + f"SELECT pg_sleep({rng.uniform(0, .01):.6f});\n")
     events = [step for step in shuffle(feed, rng) if not isinstance(step, Retraction)]
     recorders = [[slow(feed.script(batch)) for batch in cut(events[n::3], rng, 1, 20)] for n in range(3)]
-    changes = [slow(change) for change in (*_turn_back(feed), feed.patients())]
-    return [[[transaction(feed.staff() + feed.maps()), _turn_away(feed)]],
+    changes = [slow(change) for change in (*turn_back(feed), feed.patients())]
+    return [[[transaction(feed.staff() + feed.maps()), turn_away(feed)]],
             [[*changes, _evaluate(rng)], *recorders], [[feed.script(feed.retractions)]]]
 
 
@@ -117,8 +118,8 @@ def pending(feed: Feed, rng: random.Random) -> list[Stage]:
     """Staff and maps change, and are caught up with, while a transaction that went by the others is in doubt."""
     name = f"'oracle pending {id(feed)}'"
     doubtful = f"BEGIN;\n{feed.script(feed.steps)}PREPARE TRANSACTION {name};\n"
-    changes = map(transaction, _turn_back(feed))
-    return [[[*setup(feed), _turn_away(feed), doubtful]],
+    changes = map(transaction, turn_back(feed))
+    return [[[*setup(feed), turn_away(feed), doubtful]],
             [[*changes, _evaluate(rng)], [f"SELECT pg_sleep(0.2);\nCOMMIT PREPARED {name};\n"]]]
 
 
@@ -131,14 +132,14 @@ def _current(feed: Feed) -> list[dict[str, Any]]:
     return [document for document in feed.documents if document["state"] == "current"]
 
 
-def _turn_away(feed: Feed) -> str:
+def turn_away(feed: Feed) -> str:
     """Other staff, and other maps than the current ones."""
     others = [_other(document) for document in _current(feed)]
     return transaction("UPDATE workflow_track.staff SET role = reverse(role), is_shared_inbox = NOT is_shared_inbox,"
                        " active_during = NULL;\n" + _state(_current(feed), "retired") + "".join(map(define, others)))
 
 
-def _turn_back(feed: Feed) -> list[str]:
+def turn_back(feed: Feed) -> list[str]:
     """Changes that put right staff and maps."""
     others = [_other(document) for document in _current(feed)]
     return ["DELETE FROM workflow_track.staff WHERE actor < 'M';\n" + feed.staff(lambda actor: actor < "M"),
@@ -162,20 +163,29 @@ def _state(documents: list[dict[str, Any]], state: str) -> str:
 
 def alias(feed: Feed, rng: random.Random) -> list[Stage]:
     """Aliases and test patients after the events, in place of others."""
+    return [[[transaction(feed.staff() + feed.maps() + wrong_links(feed, rng)), *in_order(feed, rng),
+              transaction(right_links(feed))]]]
+
+
+def wrong_links(feed: Feed, rng: random.Random) -> str:
+    """Other aliases and test patients."""
     about = [row for row in feed.events if feed.cell(row, "subject")]
     others = {(feed.cell(a, "patient_id"), feed.cell(a, "subject")): feed.cell(b, "subject")
               for a, b in zip(rng.sample(about, 20), rng.sample(about, 20))}
     tests = {(feed.cell(row, "patient_id"),) for row in rng.sample(feed.events, 2)}
-    wrong = (copy_rows("subject_alias", ("patient_id", "alias", "subject"),
-                       [(*key, subject) for key, subject in others.items() if subject != key[1]])
-             + copy_rows("test_patient", ("patient_id",), sorted(tests)))
-    right = "DELETE FROM workflow_track.subject_alias;\nDELETE FROM workflow_track.test_patient;\n" + feed.patients()
-    return [[[transaction(feed.staff() + feed.maps() + wrong), *in_order(feed, rng), transaction(right)]]]
+    return (copy_rows("subject_alias", ("patient_id", "alias", "subject"),
+                      [(*key, subject) for key, subject in others.items() if subject != key[1]])
+            + copy_rows("test_patient", ("patient_id",), sorted(tests)))
+
+
+def right_links(feed: Feed) -> str:
+    """Those of the feed in the place of others."""
+    return CLEAR_LINKS + feed.patients()
 
 
 def noise(feed: Feed, rng: random.Random) -> list[Stage]:
     """With events, merges above all, that are retracted in the end."""
-    wrong = [_wrong(feed, row, rng) for row in rng.sample(feed.events, len(feed.events) // 4)]
+    wrong = [wrong_event(feed, row, rng) for row in rng.sample(feed.events, len(feed.events) // 4)]
     # two that come to the same name could not be told apart when retracted
     wrong = list({feed.retract(row): row for row in wrong}.values())
     steps: list[Step] = [*feed.events, *wrong]
@@ -185,7 +195,7 @@ def noise(feed: Feed, rng: random.Random) -> list[Stage]:
     return [[setup(feed) + batches(feed, rng, steps) + batches(feed, rng, back)]]
 
 
-def _wrong(feed: Feed, row: Row, rng: random.Random) -> Row:
+def wrong_event(feed: Feed, row: Row, rng: random.Random) -> Row:
     """An event like another, or a merge of two patients, or of two encounters."""
     other = rng.choice(feed.events)
     changed = {"source_sequence": str(NOISE)}

@@ -15,6 +15,7 @@ PREFIX = f"wt_oracle_{os.getpid()}"
 TEMPLATE = f"{PREFIX}_template"
 SERIALIZATION_FAILURE, DEADLOCK = "40001", "40P01"
 ATTEMPTS = 200
+LEVELS = ("read committed", "read committed", "repeatable read", "serializable")
 
 # Nothing may depend on the time zone of a session, so let it be one that has summer time.  Nobody analyzed these small
 # databases, and for want of statistics the server would spend seconds on compiling their queries.
@@ -59,9 +60,9 @@ def run_session(database: str, transactions: Sequence[str], settings: str, again
     raise Failed(f"failed in {ATTEMPTS} attempts: {result.stderr.strip()}")
 
 
-def run_sessions(database: str, sessions: Sequence[Sequence[str]], again: Collection[str]) -> Counter[str]:
+def run_sessions(database: str, sessions: Sequence[Sequence[str]], again: Collection[str],
+                 levels: Sequence[str] = LEVELS) -> Counter[str]:
     """Runs several sessions at once, each at an isolation level of its own; how often they had to try again."""
-    levels = ("read committed", "read committed", "repeatable read", "serializable")
     settings = [f"SET default_transaction_isolation = '{levels[n % len(levels)]}';\n" for n in range(len(sessions))]
     with ThreadPoolExecutor(len(sessions)) as threads:
         running = [threads.submit(run_session, database, *work, again) for work in zip(sessions, settings)]
@@ -89,7 +90,7 @@ def database(keep: bool = False) -> Iterator[str]:
 
 
 @contextmanager
-def cleanup(clean: Callable[[], None]) -> Iterator[None]:
+def cleanup(clean: Callable[[], object]) -> Iterator[None]:
     """Calls `clean` in the end; if that fails after another failure, only the first is told."""
     try:
         yield

@@ -1,0 +1,78 @@
+"""All that a database reports and keeps, as lines of text; and what is wrong after it was loaded in some way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Sequence
+
+import psql
+
+SHOWN = 3  # lines of each sort
+# what WorkflowTrack.pm calls kept
+KEPT = ("(SELECT patient_id, linked FROM workflow_track.patient_state)", *(f"workflow_track.{name}" for name in (
+    "loop_state", "duplicate_state", "misrouted_state", "patient_merge", "encounter_merge",
+    "handoff_latency", "handoff_latency_hourly")))
+CONSISTENCY = "workflow_track.check_consistency()"
+# Every column of an event that is not the database's own; its other numbers depend on arrival.
+NAMES = """CREATE TEMPORARY TABLE named AS SELECT event_id, jsonb_strip_nulls(
+    to_jsonb(e) - ARRAY['event_id', 'recorded_at', 'retracted_at', 'retracted_reason', 'message_id'])::text AS name,
+    retracted_at FROM workflow_track.event_history AS e;
+ALTER TABLE named ADD PRIMARY KEY (event_id);
+ANALYZE named;
+SET search_path = workflow_track, pg_catalog;
+"""
+LIVE = "SELECT 'event ' || name FROM named WHERE retracted_at IS NULL;\n"
+COLUMNS = """
+    SELECT r.relname, to_regprocedure('workflow_track.' || r.relname || '_at(timestamptz)') IS NOT NULL,
+        string_agg(a.attname, ' ') FILTER (WHERE a.attname LIKE '%event_id')
+    FROM pg_class AS r JOIN pg_attribute AS a ON a.attrelid = r.oid AND a.attnum > 0
+    WHERE r.relnamespace = 'workflow_track'::regnamespace AND r.relkind = 'v'
+        AND r.relname NOT IN ('health', 'event_history')
+    GROUP BY r.oid, r.relname ORDER BY r.relname COLLATE "C";
+"""
+
+
+class Views:
+    """Every report that the extension has, those of a moment at some moments, with events named by their content."""
+
+    def __init__(self) -> None:
+        rows = (line.split("|") for line in psql.run(psql.TEMPLATE, COLUMNS).splitlines())
+        self.views = [(name, asks == "t", columns.split()) for name, asks, columns in rows]
+
+    def script(self, moments: Sequence[str]) -> str:
+        return LIVE + "".join(
+            _lines(label, source, columns) for name, asks, columns in self.views
+            for label, source in ([(f"{name} at {moment}", f"{name}_at('{moment}')") for moment in moments] if asks
+                                  else [(name, name)]))
+
+    def all(self, database: str, moments: Sequence[str]) -> Counter[str]:
+        """What is reported."""
+        return Counter(psql.run(database, NAMES + self.script(moments)).splitlines())
+
+    def wrong(self, database: str, moments: Sequence[str], truth: Counter[str]) -> list[str]:
+        """Whatever is reported otherwise than it should be, is inconsistent, or differs once all is rebuilt."""
+        kept = "".join(_lines(relation.rpartition(".")[2].rstrip(")"), relation) for relation in KEPT)
+        inconsistent = _lines("row", CONSISTENCY)
+        parts = (NAMES + self.script(moments), kept, inconsistent,
+                 "CALL workflow_track.rebuild();\n" + kept, inconsistent)
+        out = psql.run(database, "\\echo ##\n".join(parts)).split("##\n")
+        reports, before, consistency, after, rebuilt = (Counter(part.splitlines()) for part in out)
+        return [*differences("reports", truth, reports), *differences("check_consistency()", Counter(), consistency),
+                *differences("kept after rebuild()", before, after),
+                *differences("check_consistency() after rebuild()", Counter(), rebuilt)]
+
+
+def _lines(label: str, source: str, events: Sequence[str] = ()) -> str:
+    """SQL for the rows of a relation, one a line, with events by their names."""
+    names = "".join(f", '{column}', (SELECT name FROM pg_temp.named WHERE event_id = v.{column})" for column in events)
+    return f"SELECT '{label} ' || (to_jsonb(v) || jsonb_build_object({names[2:]}))::text FROM {source} AS v;\n"
+
+
+def differences(what: str, expected: Counter[str], found: Counter[str]) -> list[str]:
+    """Nothing for equal lines in whatever order, else some of those that differ."""
+    missing, surplus = (sorted((a - b).elements()) for a, b in ((expected, found), (found, expected)))
+    if not missing and not surplus:
+        return []
+    return [f"{what}: {len(missing)} of {sum(expected.values())} lines missing, {len(surplus)} not expected",
+            *(f"  missing: {line}" for line in missing[:SHOWN]),
+            *(f"  not expected: {line}" for line in surplus[:SHOWN])]
