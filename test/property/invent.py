@@ -109,7 +109,8 @@ class Hospital:
 
     def __init__(self, seed: int, size: int):
         self.rng = rng = random.Random(f"hospital {seed}")
-        self.twins = rng.random() < .25  # events that are equal in everything: no oracle need know which is which
+        # with what the oracle does not judge: events that are equal in everything, and events of no system
+        self.is_beyond = rng.random() < .25
         self.patients = [f"P{n}" for n in range(max(rng.choice((2, 4, 9)), size // 60))]
         self.subjects = [f"s{n}" for n in range(rng.choice((2, 3, 12)))]
         self.span: int = rng.choice(SPANS)
@@ -180,7 +181,8 @@ class Hospital:
     def duplicate(self) -> dict[str, Any]:
         same, different = self.some(SAME[:4], 1, 2), self.some(SAME[4:], 0, 1)
         return {"kind": TYPED if self.rng.random() < .7 else self.rng.choice(self.kinds), "same": same,
-                "different": different, "when": self.when(), "within": duration(self.rng.choice(WITHIN))}
+                "different": different, "when": self.when() if self.rng.random() < .5 else {},
+                "within": duration(self.rng.choice((*WITHIN, 2 * DAY, 9 * DAY)))}
 
     def billing(self, codes: str) -> dict[str, Any]:
         rng = self.rng
@@ -213,7 +215,7 @@ class Hospital:
         events: list[Event] = []
         taken: set[tuple[Any, ...]] = set()
         while len(events) < size:
-            if events and self.twins and rng.random() < .03:
+            if events and self.is_beyond and rng.random() < .03:
                 events.append(rng.choice(events))
                 continue
             event = self.answer(rng.choice(events)) if events and rng.random() < .45 else self.event()
@@ -234,8 +236,8 @@ class Hospital:
         event = Event(self.moment(), rng.choice((0, 0, 0, 1)), rng.choice(self.precisions), None, self.facility(),
                       patient, self.encounter(patient), rng.choice(self.kinds), self.maybe(.8, self.subjects),
                       self.maybe(.5, ITEMS), self.maybe(.6, CODES), self.maybe(.7, VALUES), self.maybe(.7, SEVERITIES),
-                      actor, actor_role, recipient, recipient_role, self.maybe(.9, SYSTEMS), self.maybe(.9, METHODS),
-                      None)
+                      actor, actor_role, recipient, recipient_role, self.maybe(.9 if self.is_beyond else 1, SYSTEMS),
+                      self.maybe(.9, METHODS), None)
         if rng.random() < .15:
             event = replace(event, planned_at=event.occurred_at + rng.choice((-6, 1, 6, 24, 200)) * GRID)
         draw = rng.random()
@@ -286,7 +288,8 @@ class Hospital:
                     planned = max((to.planned_at or to.occurred_at) - to.occurred_at, 0)
                     kinds = [*rule["expect"], *(x if isinstance(x, str) else x["kind"] for x in rule["cancelled_by"])]
                     ties += [(tie, kind) for kind in kinds for tie in (within + planned, 0, last, last - early, GRID)]
-            ties += [(seconds(rule["within"]), to.kind) for rule in document["duplicates"] if to.kind == rule["kind"]]
+            ties += 3 * [(seconds(rule["within"]), to.kind) for rule in document["duplicates"]
+                         if to.kind == rule["kind"]]
             ties += [(seconds(rule["within"]), "charge.captured") for rule in document["billing"]
                      if to.kind in rule["documented_by"]]
         tie, kind = rng.choice(ties)
