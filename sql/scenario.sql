@@ -66,6 +66,12 @@ SELECT count(*) FROM play_scenario('turnaround', 'training 1');
 SELECT count(*) FROM play_scenario('turnaround', 'training 1');
 SELECT bool_and(ok) AS as_it_should_go, bool_and(occurred_at <= now()) AS has_been FROM check_scenario('turnaround', 'training 1');
 SELECT count(*) FROM play_scenario('turnaround', 'good');
+SELECT count(*) FROM play_scenario('turnaround', ' good ');
+-- nor under an id that was merged into another
+SELECT record_event('patient.merged', 'good', 'PMS', subject => 'good before') > 0 AS merged;
+SELECT count(*) FROM play_scenario('turnaround', 'good before');
+SELECT retract_event(event_id, 'no such merge') FROM event_history WHERE kind = 'patient.merged' AND patient_id = 'good';
+SELECT count(*) FROM play_scenario('turnaround', 'good before');
 
 --
 -- What is refused

@@ -206,7 +206,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
 	document CONSTANT jsonb := workflow_track.scenario_document(scenario);
-	patient CONSTANT text := coalesce(play_scenario.patient_id, 'REHEARSAL ' || scenario);
+	patient CONSTANT text := btrim(coalesce(play_scenario.patient_id, 'REHEARSAL ' || scenario));
+	ids CONSTANT text[] := workflow_track.merged_patient_ids(patient, '{}');
 	visit CONSTANT text := format('REHEARSAL %s', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISSUS'));
 	facility CONSTANT text := coalesce(document ->> 'facility', '');
 	moment jsonb;
@@ -215,10 +216,11 @@ DECLARE
 	player record;
 	reader record;
 BEGIN
-	IF EXISTS (SELECT FROM workflow_track.event AS e WHERE e.patient_id = patient)
-		AND NOT EXISTS (SELECT FROM workflow_track.test_patient AS t WHERE t.patient_id = patient) THEN
+	-- A row of test_patient hides whoever merges join with it.
+	IF EXISTS (SELECT FROM workflow_track.event AS e WHERE e.patient_id = ANY (ids))
+		AND NOT EXISTS (SELECT FROM workflow_track.test_patient AS t WHERE t.patient_id = ANY (ids)) THEN
 		RAISE EXCEPTION 'scenarios are played for test patients alone' USING
-			ERRCODE = 'invalid_parameter_value', DETAIL = 'Of this patient, events are recorded, and it is no row of test_patient.',
+			ERRCODE = 'invalid_parameter_value', DETAIL = 'Of this patient, under an id or another, events are recorded, and there is no row of test_patient.',
 			HINT = 'Leave patient_id out, or name a patient of whom nothing is recorded.';
 	END IF;
 	INSERT INTO workflow_track.test_patient (patient_id) VALUES (patient) ON CONFLICT DO NOTHING;
