@@ -231,7 +231,7 @@ BEGIN
 				AND NOT EXISTS (SELECT FROM workflow_track.message_answer a
 					WHERE a.answered = workflow_track.message_key_hash(m.source_system, m.facility, m.control_id))
 		) m
-		WHERE (SELECT workflow_track.sees_all_facilities()) OR m.facility = ANY ((SELECT workflow_track.visible_facilities())::text[]);
+		WHERE workflow_track.facility_is_visible(m.facility);
 	COMMENT ON VIEW workflow_track.message_exception IS 'messages with which something is the matter, a row for each thing; ask for a span of received_at';
 	PERFORM workflow_track.comment_columns('message_exception',
 		'message_id', 'the message', 'received_at', 'when it came', 'facility', 'where the patient is cared for, else the sending facility',

@@ -132,17 +132,11 @@ Datum
 is_unmatched_result(PG_FUNCTION_ARGS)
 {
 	int64		message_id = PG_GETARG_INT64(1);
+	const Visible *visible = visible_to_caller(fcinfo);
 	Loader	   *loader;
 	Patient    *p;
 	bool		unmatched = false;
 
-	if (fcinfo->flinfo->fn_extra == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-
-		fcinfo->flinfo->fn_extra = visible_to_user();
-		MemoryContextSwitchTo(old);
-	}
 	loader = loader_begin(GetActiveSnapshot());
 	p = loader_known(loader, str_of_datum(PG_GETARG_DATUM(0)));
 	if (p != NULL && p->is_test && !show_test_patients)
@@ -152,7 +146,7 @@ is_unmatched_result(PG_FUNCTION_ARGS)
 		const Event *e = &p->events[i];
 
 		unmatched = e->has_message && e->message_id == message_id && is_result(e->kind->name) &&
-			is_visible(fcinfo->flinfo->fn_extra, e->facility) && !has_order(p, e);
+			is_visible(visible, e->facility) && !has_order(p, e);
 	}
 	loader_end(loader);
 	PG_RETURN_BOOL(unmatched);

@@ -83,19 +83,13 @@ patient_handoffs(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Str			id = str_of_datum(PG_GETARG_DATUM(0));
+	const Visible *visible = visible_to_caller(fcinfo);
 	Loader	   *loader;
 	Patient    *p;
 	Handoff    *handoffs;
 	int			n;
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (fcinfo->flinfo->fn_extra == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-
-		fcinfo->flinfo->fn_extra = visible_to_user();
-		MemoryContextSwitchTo(old);
-	}
 	loader = loader_begin(GetActiveSnapshot());
 	p = loader_known(loader, id);
 	if (p != NULL && (!p->is_test || show_test_patients))
@@ -103,7 +97,7 @@ patient_handoffs(PG_FUNCTION_ARGS)
 		handoffs = find_handoffs(p, loader_rules(loader), &n);
 		for (int i = 0; i < n; i++)
 			if (str_equal(handoffs[i].to->patient, id) &&
-				is_visible(fcinfo->flinfo->fn_extra, handoffs[i].to->facility))
+				is_visible(visible, handoffs[i].to->facility))
 				put_handoff(result, &handoffs[i]);
 	}
 	loader_end(loader);

@@ -1,3 +1,12 @@
+CREATE FUNCTION workflow_track.facility_is_visible_support(internal) RETURNS internal
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.facility_is_visible_support(internal) IS 'planner support for facility_is_visible';
+
+CREATE FUNCTION workflow_track.facility_is_visible(facility text) RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL SAFE SUPPORT workflow_track.facility_is_visible_support AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.facility_is_visible(text) IS
+'whether facility_access gives the current user a facility; the first condition of every report';
+
 CREATE FUNCTION workflow_track.sees_all_facilities() RETURNS boolean
 LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION workflow_track.sees_all_facilities() IS

@@ -48,7 +48,7 @@ BEGIN
 			l.opened_by_kind, l.opened_event_id, l.opened_message_id, l.opened_at, l.due_at, l.owner, l.owner_role,
 			l.settled_at, l.is_cancelled, l.closed_event_id, l.closed_by, l.closed_by_role, l.expectation_id
 		FROM workflow_track.loop_state l JOIN workflow_track.expectation e USING (expectation_id)
-		WHERE ((SELECT workflow_track.sees_all_facilities()) OR l.facility = ANY ((SELECT workflow_track.visible_facilities())::text[]))
+		WHERE workflow_track.facility_is_visible(l.facility)
 			AND (NOT l.is_test OR (SELECT workflow_track.test_patients_shown()));
 	COMMENT ON VIEW workflow_track.loop IS 'every loop with what settled it, whenever that was; care_loop and its kin ask it about a moment';
 	GRANT SELECT ON workflow_track.loop TO workflow_track_admin, workflow_track_analyst;
@@ -133,7 +133,7 @@ BEGIN
 			d.original_system IS DISTINCT FROM d.duplicate_system AS crosses_systems,
 			r.workflow, coalesce(r.name, r.kind) AS rule
 		FROM workflow_track.duplicate_state d JOIN workflow_track.duplicate_rule r USING (duplicate_rule_id)
-		WHERE ((SELECT workflow_track.sees_all_facilities()) OR d.facility = ANY ((SELECT workflow_track.visible_facilities())::text[]))
+		WHERE workflow_track.facility_is_visible(d.facility)
 			AND (NOT d.is_test OR (SELECT workflow_track.test_patients_shown()));
 	COMMENT ON VIEW workflow_track.duplicate_entry IS 'entries that had been made before, by the duplicate rules of the map';
 	PERFORM workflow_track.comment_columns('duplicate_entry',
@@ -151,7 +151,7 @@ BEGIN
 			m.recipient, m.recipient_role, m.expected_roles, m.reason, m.item, m.workflow, m.step, m.message_id,
 			m.claimed_by, m.claimed_at
 		FROM workflow_track.misrouted_state m
-		WHERE ((SELECT workflow_track.sees_all_facilities()) OR m.facility = ANY ((SELECT workflow_track.visible_facilities())::text[]))
+		WHERE workflow_track.facility_is_visible(m.facility)
 			AND (NOT m.is_test OR (SELECT workflow_track.test_patients_shown()));
 	COMMENT ON VIEW workflow_track.misrouted_result IS 'events that a step delivers to someone and that did not reach such a one';
 	PERFORM workflow_track.comment_columns('misrouted_result',
@@ -167,7 +167,7 @@ BEGIN
 	CREATE OR REPLACE VIEW workflow_track.event_history WITH (security_barrier) AS
 		SELECT e.*, r.retracted_at, r.retracted_reason
 		FROM workflow_track.event e LEFT JOIN workflow_track.retraction r USING (event_id)
-		WHERE (SELECT workflow_track.sees_all_facilities()) OR e.facility = ANY ((SELECT workflow_track.visible_facilities())::text[]);
+		WHERE workflow_track.facility_is_visible(e.facility);
 	COMMENT ON VIEW workflow_track.event_history IS 'every event that was recorded, retracted ones marked';
 	PERFORM workflow_track.comment_columns('event_history', VARIADIC ARRAY(
 		SELECT unnest(ARRAY[a.attname::text, col_description(a.attrelid, a.attnum)])
@@ -216,7 +216,7 @@ BEGIN
 				FROM (SELECT is_test, basis, facility, from_role, to_role, from_system, to_system, histogram FROM workflow_track.handoff_total
 					UNION ALL
 					SELECT is_test, basis, facility, from_role, to_role, from_system, to_system, histogram FROM workflow_track.unfolded_handoffs(false)) kept
-				WHERE ((SELECT workflow_track.sees_all_facilities()) OR facility = ANY ((SELECT workflow_track.visible_facilities())::text[]))
+				WHERE workflow_track.facility_is_visible(facility)
 					AND (NOT is_test OR (SELECT workflow_track.test_patients_shown()))
 				GROUP BY basis, facility, from_role, to_role, from_system, to_system) g
 			WHERE workflow_track.sample_count(g.histogram) <> 0 OFFSET 0) q;
@@ -230,7 +230,7 @@ BEGIN
 			workflow_track.longest(histogram) AS longest, histogram
 		FROM (SELECT hour, basis, facility, from_role, to_role, from_system, to_system, workflow_track.merge(histogram) AS histogram
 			FROM (SELECT * FROM workflow_track.handoff_hourly UNION ALL SELECT * FROM workflow_track.unfolded_handoffs(true)) kept
-			WHERE ((SELECT workflow_track.sees_all_facilities()) OR facility = ANY ((SELECT workflow_track.visible_facilities())::text[]))
+			WHERE workflow_track.facility_is_visible(facility)
 				AND (NOT is_test OR (SELECT workflow_track.test_patients_shown()))
 			GROUP BY hour, basis, facility, from_role, to_role, from_system, to_system) g
 		WHERE workflow_track.sample_count(histogram) <> 0;
@@ -257,7 +257,7 @@ CREATE FUNCTION workflow_track.setup_report() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $setup$
 BEGIN
 	PERFORM workflow_track.setup_access();
-	GRANT EXECUTE ON FUNCTION workflow_track.sees_all_facilities(), workflow_track.visible_facilities(),
+	GRANT EXECUTE ON FUNCTION workflow_track.facility_is_visible(text), workflow_track.sees_all_facilities(), workflow_track.visible_facilities(),
 		workflow_track.test_patients_shown(), workflow_track.is_active_actor(text, timestamptz),
 		workflow_track.patient_handoffs(text), workflow_track.unfolded_handoffs(boolean), workflow_track.coverage_counts(timestamptz)
 		TO workflow_track_admin, workflow_track_analyst;

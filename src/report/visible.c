@@ -7,6 +7,7 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "nodes/supportnodes.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -14,6 +15,8 @@
 #include "detect/table.h"
 #include "report/visible.h"
 
+PG_FUNCTION_INFO_V1(facility_is_visible);
+PG_FUNCTION_INFO_V1(facility_is_visible_support);
 PG_FUNCTION_INFO_V1(sees_all_facilities);
 PG_FUNCTION_INFO_V1(visible_facilities);
 PG_FUNCTION_INFO_V1(test_patients_shown);
@@ -60,6 +63,47 @@ bool
 is_visible(const Visible *visible, Str facility)
 {
 	return visible->all || str_in(facility, visible->facilities, visible->n);
+}
+
+/* What the user of a function may see, read once a query. */
+const Visible *
+visible_to_caller(FunctionCallInfo fcinfo)
+{
+	if (fcinfo->flinfo->fn_extra == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+
+		fcinfo->flinfo->fn_extra = visible_to_user();
+		MemoryContextSwitchTo(old);
+	}
+	return fcinfo->flinfo->fn_extra;
+}
+
+/* facility_is_visible(facility): does the current user see it? */
+Datum
+facility_is_visible(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(is_visible(visible_to_caller(fcinfo), str_of_datum(PG_GETARG_DATUM(0))));
+}
+
+/*
+ * The planner's support function of facility_is_visible.  Conditions of the
+ * caller's that are leakproof are asked of the same rows as those of a view,
+ * the cheapest first, and those of the view first among equals.  A condition
+ * that has no column to leak can do something else when it is reached, and so
+ * tell of hidden rows how the conditions before it came out.  What is visible
+ * costs nothing, therefore, so that nothing is asked of a hidden row.
+ */
+Datum
+facility_is_visible_support(PG_FUNCTION_ARGS)
+{
+	Node	   *request = (Node *) PG_GETARG_POINTER(0);
+
+	if (!IsA(request, SupportRequestCost))
+		PG_RETURN_POINTER(NULL);
+	((SupportRequestCost *) request)->startup = 0;
+	((SupportRequestCost *) request)->per_tuple = 0;
+	PG_RETURN_POINTER(request);
 }
 
 /* Does the current user see every facility? */

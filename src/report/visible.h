@@ -7,6 +7,8 @@
 
 #include "postgres.h"
 
+#include "fmgr.h"
+
 #include "detect/detect.h"
 
 typedef struct Visible
@@ -21,6 +23,7 @@ typedef struct Visible
 extern bool show_test_patients;
 
 extern Visible *visible_to_user(void);
+extern const Visible *visible_to_caller(FunctionCallInfo fcinfo);
 extern bool is_visible(const Visible *visible, Str facility);
 
 #endif							/* WT_VISIBLE_H */
