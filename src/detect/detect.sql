@@ -182,10 +182,14 @@ COMMENT ON PROCEDURE workflow_track.catch_up(integer) IS
 CREATE FUNCTION workflow_track.empty_handoffs() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	horizon timestamptz := coalesce((SELECT d.horizon FROM workflow_track.detection_state d), '-infinity');
+	horizon timestamptz;
 BEGIN
+	-- What is prepared may take long, and need not keep others waiting.
+	PERFORM workflow_track.wait_for_detection();
 	-- Who detects takes locks on these tables in whatever order.
 	PERFORM workflow_track.exclude_detection();
+	-- Who was waited for may have dropped months.
+	horizon := coalesce((SELECT d.horizon FROM workflow_track.detection_state d), '-infinity');
 	LOCK TABLE workflow_track.handoff_hourly, workflow_track.handoff_total IN SHARE ROW EXCLUSIVE MODE;
 	TRUNCATE workflow_track.handoff_state, workflow_track.handoff_delta, workflow_track.handoff_stale, workflow_track.handoff_total;
 	DELETE FROM workflow_track.handoff_hourly WHERE hour >= horizon;
@@ -308,12 +312,12 @@ BEGIN
 	PERFORM workflow_track.touch_patients(array_agg(s.patient_id), array_agg(NULL::timestamptz), array_agg(false))
 		FROM (SELECT patient_id FROM workflow_track.handoff_stale LIMIT 5000) s HAVING count(*) > 0;
 	PERFORM workflow_track.detect_now(false);
-	PERFORM workflow_track.fold_handoffs();
-	-- Autovacuum never analyzes a partitioned table.
+	-- Autovacuum never analyzes a partitioned table; its lock comes before those of rollups, as in drop_before().
 	IF NOT EXISTS (SELECT FROM pg_stat_all_tables t
 			WHERE t.schemaname = 'workflow_track' AND t.relname = 'event' AND t.last_analyze > now() - interval '1 day') THEN
 		ANALYZE workflow_track.event;
 	END IF;
+	PERFORM workflow_track.fold_handoffs();
 END
 $$;
 COMMENT ON FUNCTION workflow_track.maintain() IS

@@ -82,10 +82,11 @@ BEGIN
 			MESSAGE = 'it is not known which loops are open, as patients are stale',
 			HINT = 'Run CALL workflow_track.catch_up() first; force drops what was not evaluated too.';
 	END IF;
-	-- What the rollups are still to get must not go with the months, nor with the new contributions.
+	-- What the rollups are still to get must not go with the months, nor with the new contributions, nor with a rebuild.
 	PERFORM workflow_track.touch_patients(array_agg(s.patient_id), array_agg(NULL::timestamptz), array_agg(false))
 		FROM workflow_track.handoff_stale s HAVING count(*) > 0;
 	PERFORM workflow_track.detect_now(false);
+	PERFORM workflow_track.fold_handoffs();
 	SELECT count(*) INTO unsettled FROM workflow_track.loop_state l
 		WHERE l.opened_at < month_start AND l.settled_at > now();
 	IF unsettled > 0 AND NOT force THEN
