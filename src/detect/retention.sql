@@ -13,14 +13,15 @@ BEGIN
 	encounter AS MATERIALIZED (SELECT * FROM workflow_track.joined_encounters(true)),
 	subject AS MATERIALIZED (SELECT * FROM workflow_track.joined_subjects(true)),
 	known AS (
-		SELECT e.event_id, e.occurred_at, e.time_precision, e.kind, e.encounter_id, e.subject, coalesce(p.patient, e.patient_id) AS patient
+		SELECT e.event_id, e.occurred_at, e.kind, e.encounter_id, e.subject, coalesce(p.patient, e.patient_id) AS patient,
+			CASE WHEN e.time_precision = 'second' THEN e.occurred_at
+				ELSE e.occurred_at + ('1 ' || e.time_precision::text)::interval - interval '1 microsecond' END AS ends_at
 		FROM workflow_track.event AS e LEFT JOIN merged AS p USING (patient_id)),
+	-- What comes later may be about the time just after the horizon, and rules look back from there.
 	going_on AS MATERIALIZED (
-		SELECT k.patient FROM known AS k GROUP BY k.patient HAVING min(k.occurred_at) < horizon AND max(k.occurred_at) >= horizon),
+		SELECT k.patient FROM known AS k GROUP BY k.patient HAVING min(k.occurred_at) < horizon AND max(k.ends_at) >= horizon - lookback),
 	event AS MATERIALIZED (
-		SELECT k.event_id, k.occurred_at, k.kind, k.patient, coalesce(v.encounter, k.encounter_id) AS encounter, coalesce(s.subject, k.subject) AS subject,
-			CASE WHEN k.time_precision = 'second' THEN k.occurred_at
-				ELSE k.occurred_at + ('1 ' || k.time_precision::text)::interval - interval '1 microsecond' END AS ends_at
+		SELECT k.event_id, k.occurred_at, k.kind, k.patient, coalesce(v.encounter, k.encounter_id) AS encounter, coalesce(s.subject, k.subject) AS subject, k.ends_at
 		FROM known AS k JOIN going_on AS g USING (patient) LEFT JOIN encounter AS v ON v.patient = k.patient AND v.id = k.encounter_id
 			LEFT JOIN subject AS s ON s.patient = k.patient AND s.id = k.subject),
 	-- Expectations that join events of a patient however far apart: the last that one was asked by.
@@ -32,10 +33,10 @@ BEGIN
 			JOIN workflow_track.event AS r ON r.event_id = e.event_id AND r.occurred_at = e.occurred_at
 		WHERE w.state = 'current' AND x.correlated_by = 'patient')
 	SELECT c.event_id FROM (
-		SELECT e.event_id, max(e.occurred_at) OVER (PARTITION BY e.patient, e.encounter) AS last_at, e.occurred_at FROM event AS e WHERE e.encounter IS NOT NULL
+		SELECT e.event_id, max(e.ends_at) OVER (PARTITION BY e.patient, e.encounter) AS last_at, e.occurred_at FROM event AS e WHERE e.encounter IS NOT NULL
 		UNION ALL
-		SELECT e.event_id, max(e.occurred_at) OVER (PARTITION BY e.patient, e.subject), e.occurred_at FROM event AS e WHERE e.subject IS NOT NULL) AS c
-	WHERE c.occurred_at < horizon AND c.last_at >= horizon
+		SELECT e.event_id, max(e.ends_at) OVER (PARTITION BY e.patient, e.subject), e.occurred_at FROM event AS e WHERE e.subject IS NOT NULL) AS c
+	WHERE c.occurred_at < horizon AND c.last_at >= horizon - lookback
 	UNION SELECT e.event_id FROM event AS e WHERE e.occurred_at < horizon AND e.ends_at >= horizon - lookback
 	UNION (SELECT DISTINCT ON (a.patient, a.expectation_id, a.opens) a.event_id FROM asking AS a ORDER BY a.patient, a.expectation_id, a.opens, a.occurred_at DESC);
 END
