@@ -340,7 +340,7 @@ sub inject
 		));
 		my $there = $node->safe_psql('two', q(SELECT count(*) FROM workflow_track.staff));
 
-		refused($there > 0 && $told !~ /42601|syntax error at|internal|XX000/, 'a name is a name: ' . substr($name =~ s/\s/ /gr, 0, 40), $told);
+		refused($there > 0 && $told !~ /42601|syntax error at|internal|XX000/, 'a name is a name: ' . substr($name =~ s{[^ -~]}{?}gr, 0, 40), $told);
 	}
 	for my $zone ('/etc/passwd', '../../../etc/passwd', "UTC'; SELECT 1; --", 'x' x 500)
 	{
