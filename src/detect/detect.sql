@@ -184,6 +184,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	horizon timestamptz;
 BEGIN
+	-- Broken off after this, catch_up() has to find everything anew.
+	INSERT INTO workflow_track.stale_mark (what, name) VALUES ('everything', '') ON CONFLICT DO NOTHING;
 	-- What is prepared may take long, and need not keep others waiting.
 	PERFORM workflow_track.wait_for_detection();
 	-- Who detects takes locks on these tables in whatever order.
