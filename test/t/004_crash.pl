@@ -173,7 +173,7 @@ sub kill_and_restart
 	{
 		kill 'KILL', $processes[0][0];
 		$_->finish for @load;
-		$node->poll_query_until('postgres', 'SELECT 1', '1');
+		usleep(100_000) while system('pg_isready', '-q', '-d', $node->connstr('postgres')) != 0;
 		return;
 	}
 	$node->kill9;
