@@ -47,7 +47,33 @@ diag("after each commit, KB in contexts: @contexts");
 cmp_ok($contexts[19] - $contexts[4], '<', 256, 'what a session keeps does not grow from commit to commit');
 cmp_ok($resident[19] - $resident[4], '<', 4 * 1024, 'nor does what it has of the machine');
 
+many_events() if $ENV{WT_LONG};
+
 done_testing();
+
+# Ten million events in one session, of other patients with each commit.
+sub many_events
+{
+	my $session = $node->background_psql('postgres', on_error_stop => 1);
+	my $pid = $session->query_safe('SELECT pg_backend_pid()');
+	my (@resident, @contexts);
+
+	$session->set_query_timer_restart;
+	for my $commit (1 .. 100)
+	{
+		write_events("$dir/many", "many$commit.", 100_000);
+		$session->query_safe(copy_command("$dir/many"));
+		push @resident, resident($pid);
+		push @contexts, $session->query_safe('SELECT (sum(total_bytes) / 1024)::int FROM pg_backend_memory_contexts');
+	}
+	$session->quit;
+	is($node->safe_psql('postgres', q(SELECT count(*) FROM workflow_track.event WHERE patient_id LIKE 'many%')), 10_000_000, 'ten million events');
+	diag("of ten million events, after each 100,000, KB resident: @resident");
+	diag("KB in contexts: @contexts");
+	cmp_ok($contexts[99] - $contexts[9], '<', 256, 'what the session keeps does not grow in the last nine million');
+	cmp_ok($resident[99] - $resident[9], '<', 4 * 1024, 'nor does what it has of the machine');
+	return;
+}
 
 # KB of a process's own memory.
 sub resident

@@ -105,6 +105,7 @@ append_to_file($round, join '', map { "$_\n" } (map { one_query($_->[1]) } @fail
 	$kept, (map { 'SAVEPOINT s; ' . one_query($_->[1]) . ' ROLLBACK TO s;' } @failing), 'COMMIT;');
 
 my $session = $node->background_psql('postgres', on_error_stop => 0);
+$session->set_query_timer_restart;
 my $pid = $session->query("\\set VERBOSITY sqlstate\nSELECT pg_backend_pid()");
 
 # Before what is measured, a few rounds fill the caches.
