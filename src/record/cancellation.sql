@@ -115,6 +115,8 @@ BEGIN
 	);
 	CREATE INDEX IF NOT EXISTS cancellation_patient ON workflow_track.cancellation (patient_id);
 	CREATE INDEX IF NOT EXISTS cancellation_message ON workflow_track.cancellation (message_id);
+	-- As in staff.
+	ALTER TABLE workflow_track.cancellation REPLICA IDENTITY FULL;
 	COMMENT ON TABLE workflow_track.cancellation IS 'what messages call off: events that fit are retracted, whether they came before or come later';
 	PERFORM workflow_track.comment_columns('cancellation',
 		'patient_id', 'the patient', 'occurred_at', 'no later event is meant', 'kinds', 'the kinds of events that are called off',

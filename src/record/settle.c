@@ -12,6 +12,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
@@ -361,6 +362,9 @@ settle_cancellations(Snapshot snapshot)
 	Table		retraction;
 	ListCell   *lc;
 
+	/* what is applied from elsewhere brings its retractions along */
+	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
+		return false;
 	/* tables of 0.1.0 have none, until setup() */
 	if (!OidIsValid(get_relname_relid("cancellation", schema_oid())))
 		return false;

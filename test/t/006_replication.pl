@@ -26,8 +26,8 @@ $receiver->safe_psql('copy', qq(
 	$map
 ));
 $sender->safe_psql('hospital', q(
-	CREATE PUBLICATION workflow_track FOR TABLE workflow_track.event, workflow_track.retraction, workflow_track.staff,
-		workflow_track.facility, workflow_track.subject_alias, workflow_track.test_patient
+	CREATE PUBLICATION workflow_track FOR TABLE workflow_track.event, workflow_track.retraction, workflow_track.cancellation,
+		workflow_track.staff, workflow_track.facility, workflow_track.subject_alias, workflow_track.test_patient
 		WITH (publish_via_partition_root = true);
 ));
 $receiver->safe_psql('copy', sprintf(q(
@@ -79,9 +79,51 @@ compare('after a change of staff');
 my $kept = kept($receiver, 'copy');
 $receiver->safe_psql('copy', 'CALL workflow_track.rebuild()');
 same(kept($receiver, 'copy'), $kept, 'rebuild() changes nothing');
+is($receiver->safe_psql('copy', 'SELECT count(*) FROM workflow_track.check_consistency()'), 0, 'and is what the definitions say');
 is($receiver->safe_psql('copy', q(SELECT count(*) FROM workflow_track.stale_patient)), 0, 'nothing is stale');
 
+# Messages call events off: before they come, after, and no longer once the message means something else.
+message($sender, 'hospital', 'A11', 11, 'c1');
+message($sender, 'hospital', 'A01', 12, 'c1');
+message($sender, 'hospital', 'A01', 13, 'c2');
+message($sender, 'hospital', 'A11', 14, 'c2');
+my $admitted = q(SELECT patient_id, retracted_at IS NOT NULL FROM workflow_track.event_history
+	WHERE kind = 'encounter.admitted' AND patient_id IN ('c1', 'c2', 'm1', 'r1') ORDER BY patient_id);
+is($sender->safe_psql('hospital', $admitted), "c1|t\nc2|t\nm1|t", 'admissions are called off');
+$sender->wait_for_catchup('workflow_track');
+is($receiver->safe_psql('copy', $admitted), "c1|t\nc2|t\nm1|t", 'and are so where they are sent');
+
+# The receiver takes messages of its own too, with numbers of its own.
+$receiver->safe_psql('copy', q(
+	SELECT setval(pg_get_serial_sequence('workflow_track.' || name, name || '_id'), 1000000000000) FROM unnest(ARRAY['event', 'message']) name));
+message($receiver, 'copy', 'A01', 1, 'r1');
+message($receiver, 'copy', 'A11', 2, 'r1');
+$receiver->safe_psql('copy', q(
+	SELECT workflow_track.record_event('patient.merged', patient, 'PMS', subject => patient || 'old') FROM unnest(ARRAY['c1', 'm1']) patient));
+$receiver->safe_psql('copy', 'CALL workflow_track.rebuild()');
+is($receiver->safe_psql('copy', $admitted), "c1|t\nc2|t\nm1|t\nr1|t", 'what was called off stays so, whatever the receiver takes and evaluates');
+is($receiver->safe_psql('copy', 'SELECT count(*) FROM workflow_track.check_consistency()'), 0, 'the receiver holds what the definitions say');
+
+$sender->safe_psql('hospital', q(
+	INSERT INTO workflow_track.hl7v2_mapping (name, enabled, message, kind) VALUES ('cancel admit', false, '{ADT^A11}', '''encounter.admitted''');
+	SELECT workflow_track.reprocess(message_id) FROM workflow_track.message WHERE control_id IN ('11', '14') AND message_type = 'ADT^A11'));
+is($sender->safe_psql('hospital', $admitted), "c1|f\nc2|f\nm1|t", 'admissions that are no longer called off');
+$sender->wait_for_catchup('workflow_track');
+is($receiver->safe_psql('copy', $admitted), "c1|f\nc2|f\nm1|t\nr1|t", 'are so no longer where they are sent');
+$receiver->safe_psql('copy', 'CALL workflow_track.rebuild()');
+is($receiver->safe_psql('copy', $admitted), "c1|f\nc2|f\nm1|t\nr1|t", 'nor by rebuild()');
+is($receiver->safe_psql('copy', 'SELECT count(*) FROM workflow_track.stale_patient'), 0, 'nothing is stale in the end');
+
 done_testing();
+
+# Has a message of an admission, or of one that is called off, ingested: a node, its database, type, control id and patient.
+sub message
+{
+	my ($node, $db, $type, $id, $patient) = @_;
+
+	$node->safe_psql($db, qq(SELECT workflow_track.ingest_hl7v2(
+		E'MSH|^~\\\\&|PMS|north|||20260801080000||ADT^$type|$id|P|2.5\\rEVN|$type|20260801080000\\rPID|1||$patient\\rPV1|1|I|||||||||||||||||v$patient')));
+}
 
 # Compares both databases when all has arrived.
 sub compare
