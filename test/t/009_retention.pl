@@ -112,11 +112,13 @@ sub value
 	return defined $text ? "'$text'" : 'NULL';
 }
 
-# A database with the map and the staff of the hospital, and nothing recorded.
+# A database with the map and the staff of the hospital, and a rule that looks back however far; nothing is recorded.
 sub small_site
 {
 	my ($db) = @_;
-	my $document = $node->safe_psql('complete', q(SELECT workflow_track.workflow_document('site', 3)));
+	my $document = $node->safe_psql('complete', q(SELECT jsonb_insert(workflow_track.workflow_document('site', 3), '{expectations,0}',
+		'{"name": "seen", "category": "follow_up", "after": ["encounter.discharged"], "expect": ["followup.completed"],
+		  "correlated_by": "patient", "within": "7 days", "early": "1 day"}')));
 
 	$node->safe_psql('postgres', "CREATE DATABASE $db");
 	$node->safe_psql($db, <<"EOF_SQL");
@@ -185,9 +187,9 @@ sub links
 		my ($o, $f) = map { any(undef, grep { /^o$patient-/ } @$names) } 1 .. 2;
 
 		push @sql, "SELECT workflow_track.record_event('encounter.merged', 'c$patient', 'PMS', '@{[ $time->() ]}', encounter_id => '$v', subject => '$w');"
-		  if defined $v && defined $w && $v ne $w && rand() < 0.3;
+		  if defined $v && defined $w && $v ne $w && rand() < 0.5;
 		push @sql, "INSERT INTO workflow_track.subject_alias VALUES ('c$patient', '$f', '$o') ON CONFLICT DO NOTHING;"
-		  if defined $o && defined $f && $o ne $f && rand() < 0.3;
+		  if defined $o && defined $f && $o ne $f && rand() < 0.7;
 		if (defined $o && defined $v && rand() < 0.5)
 		{
 			my $at = strftime('%Y%m%d%H%M%S', gmtime(moment($from, $bounds[0])));
