@@ -89,6 +89,22 @@ $setup$;
 COMMENT ON FUNCTION workflow_track.setup() IS
 'makes the tables, triggers, views and roles, or brings them to the installed version; changes nothing when there is nothing to do';
 
+CREATE FUNCTION workflow_track.require_setup() RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF to_regclass('workflow_track.installation') IS NOT NULL THEN
+		IF EXISTS (SELECT FROM workflow_track.installation WHERE version = workflow_track.code_version()) THEN
+			RETURN;
+		END IF;
+	END IF;
+	RAISE EXCEPTION USING
+		ERRCODE = 'object_not_in_prerequisite_state',
+		MESSAGE = pg_catalog.format('the tables are not those of version %s', workflow_track.code_version()),
+		HINT = 'Run SELECT workflow_track.setup().';
+END
+$$;
+COMMENT ON FUNCTION workflow_track.require_setup() IS 'raises an error until setup() has brought the tables to the installed version';
+
 CREATE FUNCTION workflow_track.prepare_restore(first_month timestamptz, first_message_month timestamptz DEFAULT now()) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$
 BEGIN

@@ -253,6 +253,7 @@ RETURNS TABLE (relation text, problem text, patient_id text, difference jsonb, i
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
+	PERFORM workflow_track.require_setup();
 	RETURN QUERY
 	SELECT c.relation, c.problem, c.patient_id, c.difference,
 		EXISTS (SELECT FROM workflow_track.stale_mark)

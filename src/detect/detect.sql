@@ -127,6 +127,7 @@ DECLARE
 	actors text[];
 	kinds text[];
 BEGIN
+	PERFORM workflow_track.require_setup();
 	-- No change is between its commit and its mark; and whoever detects by what was before commits first.
 	LOCK TABLE workflow_track.stale_mark IN SHARE ROW EXCLUSIVE MODE;
 	WITH marks AS (DELETE FROM workflow_track.stale_mark RETURNING what, name)
@@ -184,6 +185,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	horizon timestamptz;
 BEGIN
+	PERFORM workflow_track.require_setup();
 	-- Broken off after this, catch_up() has to find everything anew.
 	INSERT INTO workflow_track.stale_mark (what, name) VALUES ('everything', '') ON CONFLICT DO NOTHING;
 	-- What is prepared may take long, and need not keep others waiting.
@@ -308,6 +310,7 @@ COMMENT ON FUNCTION workflow_track.fold_handoffs() IS
 CREATE FUNCTION workflow_track.maintain() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+	PERFORM workflow_track.require_setup();
 	PERFORM workflow_track.ensure_partitions(now(), now() + interval '24 months');
 	PERFORM workflow_track.maintain_messages();
 	-- Not more at a time, as their patients stay locked until the end.

@@ -74,6 +74,7 @@ BEGIN
 			ERRCODE = 'invalid_parameter_value',
 			MESSAGE = 'the horizon of retention must be in the past';
 	END IF;
+	PERFORM workflow_track.require_setup();
 	PERFORM workflow_track.require_read_committed();
 	PERFORM workflow_track.refuse_while_paused();
 	LOCK TABLE workflow_track.event IN ACCESS EXCLUSIVE MODE;

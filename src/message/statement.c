@@ -6,6 +6,7 @@
 
 #include "nodes/parsenodes.h"
 
+#include "detect/table.h"
 #include "message/statement.h"
 
 /* Begins to run statements, until SPI_finish(); the memory context stays. */
@@ -28,10 +29,13 @@ statement_run(Statement *statement, Datum *values, const char *nulls)
 
 	if (statement->plan == NULL)
 	{
-		/* planning over every month takes longer than what is planned */
-		SPIPlanPtr	plan = SPI_prepare_cursor(statement->sql, statement->nargs, statement->types,
-											  statement->only_reads ? CURSOR_OPT_GENERIC_PLAN : 0);
+		SPIPlanPtr	plan;
 
+		/* until setup(), an error that says so */
+		(void) table_oid("message");
+		/* planning over every month takes longer than what is planned */
+		plan = SPI_prepare_cursor(statement->sql, statement->nargs, statement->types,
+								  statement->only_reads ? CURSOR_OPT_GENERIC_PLAN : 0);
 		if (plan == NULL)
 			elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
 		SPI_keepplan(plan);

@@ -5,8 +5,8 @@ use warnings;
 
 use File::Basename;
 use FindBin;
+use IO::Uncompress::Gunzip qw(gunzip $GunzipError);
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Utils;
 use Test::More;
 use WorkflowTrack;
 
@@ -17,32 +17,39 @@ $node->safe_psql('postgres', 'CREATE DATABASE fresh');
 $node->safe_psql('fresh', 'CREATE EXTENSION workflow_track; SELECT workflow_track.setup();');
 my $fresh = objects('fresh');
 
-for my $release (sort map { /^(.*)$/ } split /\n/, $node->safe_psql('postgres',
-	q(SELECT version FROM pg_available_extension_versions WHERE name = 'workflow_track' ORDER BY 1)))
+for my $release (sort split /\n/, $node->safe_psql('postgres',
+	qq(SELECT version FROM pg_available_extension_versions WHERE name = 'workflow_track' AND version <> '$version')))
 {
-	next if $release eq $version;
 	my $db = "v$release" =~ s/\./_/gr;
 
-	# As the library of this version serves it, before anybody says UPDATE.
-	hospital_of($release, $db);
-	my ($reports, $kept) = (reports($node, $db), kept($node, $db));
-	isnt($kept, '', "$release holds findings");
+	# What that release made itself, served by the library of this version before anybody says UPDATE.
+	hospital_of($release, $db, "VERSION '$release'");
+	my ($reports, $kept) = (reports($node, $db), found($db));
+	holds($kept, qw(loop_state duplicate_state misrouted_state patient_merge encounter_merge handoff_latency handoff_latency_hourly));
+	recorded($db, 'files', 'with the files of this version alone');
 
-	# Between the two commands, what is recorded is recorded, and found.
+	# Between the two commands, what is recorded is found, and what needs the tables of this version says so.
 	$node->safe_psql($db, 'ALTER EXTENSION workflow_track UPDATE');
 	is($node->safe_psql($db, q(SELECT extversion FROM pg_extension WHERE extname = 'workflow_track')), $version, "$release is updated to $version");
-	$node->safe_psql($db, q(SELECT workflow_track.record_event('result.final', 'between', 'LIS', now() - interval '9 hours', subject => 'between', severity => 'critical')));
-	is($node->safe_psql($db, q(SELECT count(*) FROM workflow_track.care_loop WHERE patient_id = 'between' AND status = 'overdue')), 1, 'what is recorded before setup() is found');
+	same(reports($node, $db), $reports, 'reports are as before');
+	recorded($db, 'between', 'before setup()');
 	is($node->safe_psql($db, q(SELECT verdict FROM workflow_track.health WHERE "check" = 'version of tables')), 'critical', 'health asks for setup()');
-	$node->safe_psql($db, q(SELECT workflow_track.retract_event(event_id, 'test') FROM workflow_track.event WHERE patient_id = 'between'));
+	for my $call ('SELECT workflow_track.maintain()', 'CALL workflow_track.catch_up()', 'CALL workflow_track.rebuild()',
+		q(SELECT workflow_track.drop_before(now() - interval '1 month', true)), 'SELECT workflow_track.check_consistency()',
+		q(SELECT workflow_track.ingest_hl7v2('MSH|^~\&|PMS|north')), 'SELECT workflow_track.reprocess(1)', q(SELECT workflow_track.message_trace('x')))
+	{
+		$node->command_fails_like([ 'psql', '-XAt', '-c', $call, $node->connstr($db) ], qr/^HINT:  Run SELECT workflow_track\.setup\(\)\.$/m,
+			"refused before setup(): $call");
+	}
 
 	$node->safe_psql($db, 'SELECT workflow_track.setup()');
 	same(objects($db), $fresh, "objects of $release are those of a fresh installation");
-	like(reports($node, $db), qr/\Q$_\E/, 'a report is there still') for (split /\n/, $reports)[ 0, 10, -1 ];
-	same(join("\n", grep { !/between/ } split /\n/, kept($node, $db)), $kept, 'what was found is kept');
+	my %told = map { /^(\S+?)[( ]/ => 1 } split /\n/, $reports;
+	same(join("\n", grep { /^(\S+?)[( ]/ && $told{$1} } split /\n/, reports($node, $db)), $reports, 'reports are as before');
+	same(found($db), $kept, 'what was found is kept');
 	is($node->safe_psql($db, 'SELECT count(*) FROM workflow_track.check_consistency()'), 0, 'and is what the definitions say');
 	$node->safe_psql($db, 'CALL workflow_track.rebuild()');
-	same(join("\n", grep { !/between/ } split /\n/, kept($node, $db)), $kept, 'rebuild() changes nothing');
+	same(found($db), $kept, 'rebuild() changes nothing');
 	my $tables = tables($node, $db);
 	$node->safe_psql($db, 'SELECT workflow_track.setup()');
 	same(objects($db), $fresh, 'setup() again changes no object');
@@ -50,32 +57,50 @@ for my $release (sort map { /^(.*)$/ } split /\n/, $node->safe_psql('postgres',
 	is($node->safe_psql($db, q(SELECT workflow_track.ingest_hl7v2(E'MSH|^~\\\\&|PMS|north|||20240301080000||ADT^A04|1|P|2.5\rPID|1||new\rPV1|1|O|||||||||||||||||nv1') LIKE '%MSA|AA%')),
 		't', 'messages are taken');
 
-	# A dump of the old database, restored where this version is installed.
-	hospital_of($release, "${db}_dumped");
-	my $dump = PostgreSQL::Test::Utils::tempdir . "/$release.dump";
-	$node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, $node->connstr("${db}_dumped") ], 'pg_dump');
-	$node->safe_psql('postgres', "CREATE DATABASE ${db}_restored");
-	$node->command_ok([ 'pg_restore', '-1', '-d', $node->connstr("${db}_restored"), $dump ], 'pg_restore');
-	$node->safe_psql("${db}_restored", 'SELECT workflow_track.setup()');
+	# Its dump, restored where this version is installed.
+	hospital_of($release, "${db}_restored", '');
+	same(found("${db}_restored"), $kept, "what $release found is restored");
+	$node->safe_psql("${db}_restored", 'ALTER EXTENSION workflow_track UPDATE; SELECT workflow_track.setup()');
 	same(objects("${db}_restored"), $fresh, "objects of a restored $release are those of a fresh installation");
-	same(kept($node, "${db}_restored"), $kept, 'what was found is kept');
+	same(found("${db}_restored"), $kept, 'what was found is kept');
+	is($node->safe_psql("${db}_restored", 'SELECT count(*) FROM workflow_track.check_consistency()'), 0, 'and is what the definitions say');
 }
 
 done_testing();
 
-# Makes a database of a release with the events of hospital.sql, as far as that release goes.
+# Restores what pg_dump made of a hospital of a release, by that release itself, with the extension as told.
 sub hospital_of
 {
-	my ($release, $db) = @_;
-	my $script = slurp_file("$FindBin::RealBin/lib/hospital.sql");
+	my ($release, $db, $version) = @_;
+	my $dump = dirname(__FILE__) . "/../../releases/hospital--$release.sql.gz";
 
-	$script =~ s/CREATE EXTENSION workflow_track;/CREATE EXTENSION workflow_track VERSION '$release';/;
-	$script =~ s/^-- Messages:.*?(?=^-- )//ms if $release eq '0.1.0';
+	gunzip($dump => \my $script) or die "$dump: $GunzipError";
 	$node->safe_psql('postgres', "CREATE DATABASE $db");
-	$node->safe_psql($db, "SET client_min_messages = warning;\n$script\nCALL workflow_track.catch_up(); SELECT workflow_track.maintain();");
+	$node->safe_psql($db, $script =~ s/^CREATE EXTENSION [^;]*\K/ $version/mr);
 }
 
-# All that the schema holds, and what belongs to the extension: a line each, without numbers of this database.
+# What detection keeps, but of the patients of recorded().
+sub found { return join "\n", grep { !/\((files|between),/ } split /\n/, kept($node, $_[0]) }
+
+# Passes if what is recorded now is found; it is retracted then, so that it changes no report.
+sub recorded
+{
+	my ($db, $patient, $when) = @_;
+
+	$node->safe_psql($db, qq(
+		SELECT workflow_track.record_event('result.final', '$patient', 'LIS', now() - interval '9 hours', subject => 's', severity => 'critical');
+		INSERT INTO workflow_track.event (kind, occurred_at, patient_id, source_system, value, entry_method)
+			SELECT 'data.entered', now() - interval '1 hour', '$patient', system, '81', 'manual' FROM unnest('{EHR,PMS}'::text[]) system));
+	is($node->safe_psql($db, qq(
+		SELECT (SELECT count(*) FROM workflow_track.care_loop WHERE patient_id = '$patient' AND status = 'overdue'),
+			(SELECT count(*) FROM workflow_track.duplicate_entry WHERE patient_id = '$patient'))), '1|1', "what is recorded $when is found");
+	$node->safe_psql($db, qq(SELECT workflow_track.retract_event(event_id, 'test') FROM workflow_track.event WHERE patient_id = '$patient'));
+	is($node->safe_psql($db, qq(
+		SELECT (SELECT count(*) FROM workflow_track.care_loop WHERE patient_id = '$patient'),
+			(SELECT count(*) FROM workflow_track.duplicate_entry WHERE patient_id = '$patient'))), '0|0', 'and no longer once it is retracted');
+}
+
+# All that the schema holds, and what belongs to the extension: a line each, without numbers of this database; months are one.
 sub objects
 {
 	my ($db) = @_;
@@ -83,35 +108,63 @@ sub objects
 	return $node->safe_psql($db, q(
 		SET search_path = pg_catalog;
 		CREATE FUNCTION pg_temp.granted(acl aclitem[], owner oid) RETURNS text LANGUAGE sql AS $$
-			SELECT coalesce(string_agg(format('%s:%s', CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END, x.privilege_type), ' '
-				ORDER BY x.grantee::regrole::text, x.privilege_type), '') FROM aclexplode(acl) AS x WHERE x.grantee <> owner
+			SELECT concat(owner::regrole, ' ', string_agg(format('%s:%s:%s', CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END,
+				x.privilege_type, x.is_grantable), ' ' ORDER BY x.grantee::regrole::text, x.privilege_type))
+			FROM aclexplode(acl) AS x
 		$$;
-		SELECT o.line FROM (
-		SELECT format('function %s %s %s %s', p.oid::regprocedure, pg_temp.granted(coalesce(p.proacl, acldefault('f', p.proowner)), p.proowner),
-				obj_description(p.oid, 'pg_proc'), CASE WHEN p.prokind = 'a' THEN '' ELSE pg_get_functiondef(p.oid) END) AS line
+		-- All columns of a row of a catalog but those that are numbers of this database.
+		CREATE FUNCTION pg_temp.columns(catalog_row jsonb, VARIADIC numbers text[]) RETURNS jsonb LANGUAGE sql AS $$
+			SELECT catalog_row - 'oid' - numbers
+		$$;
+		CREATE TEMP VIEW relation AS
+			SELECT c.*, regexp_replace(c.relname, '_\d{4,}_\d\d', '_month') AS name FROM pg_class c WHERE c.relnamespace = 'workflow_track'::regnamespace;
+		SELECT DISTINCT regexp_replace(o.line, '\d{4,}[-_]\d\d(-\d\d \d\d:\d\d:\d\d\+00)?', 'month', 'g') COLLATE "C" AS line FROM (
+		SELECT format('schema %s', pg_temp.granted(n.nspacl, n.nspowner)) AS line FROM pg_namespace n WHERE n.oid = 'workflow_track'::regnamespace
+		UNION ALL SELECT format('function %s %s %s %s', p.oid::regprocedure, pg_temp.granted(coalesce(p.proacl, acldefault('f', p.proowner)), p.proowner),
+				p.prosupport, CASE WHEN p.prokind = 'a' THEN '' ELSE pg_get_functiondef(p.oid) END)
 			FROM pg_proc p WHERE p.pronamespace = 'workflow_track'::regnamespace
-		UNION ALL SELECT format('type %s %s %s %s %s', t.typname, t.typtype, t.typlen, pg_temp.granted(coalesce(t.typacl, acldefault('T', t.typowner)), t.typowner), obj_description(t.oid, 'pg_type'))
-			FROM pg_type t WHERE t.typnamespace = 'workflow_track'::regnamespace AND t.typtype IN ('b', 'e', 'd', 'r') AND t.typcategory <> 'A'
-		UNION ALL SELECT format('label %s %s', e.enumtypid::regtype, e.enumlabel) FROM pg_enum e JOIN pg_type t ON t.oid = e.enumtypid WHERE t.typnamespace = 'workflow_track'::regnamespace
-		UNION ALL SELECT format('operator %s %s %s %s', o.oid::regoperator, o.oprcode, o.oprrest, obj_description(o.oid, 'pg_operator')) FROM pg_operator o WHERE o.oprnamespace = 'workflow_track'::regnamespace
-		UNION ALL SELECT format('class %s %s %s', c.opcname, c.opcintype::regtype, c.opcdefault) FROM pg_opclass c WHERE c.opcnamespace = 'workflow_track'::regnamespace
-		UNION ALL SELECT format('cast %s %s %s', c.castsource::regtype, c.casttarget::regtype, c.castcontext) FROM pg_cast c JOIN pg_type t ON t.oid IN (c.castsource, c.casttarget) WHERE t.typnamespace = 'workflow_track'::regnamespace
-		UNION ALL SELECT format('relation %s %s %s %s %s', c.relkind, c.relname, c.reloptions, pg_temp.granted(coalesce(c.relacl, acldefault('r', c.relowner)), c.relowner), obj_description(c.oid, 'pg_class'))
-			FROM pg_class c WHERE c.relnamespace = 'workflow_track'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S', 'm') AND c.relname !~ '_[0-9]{4}_[0-9]{2}$'
-		UNION ALL SELECT format('column %s.%s %s %s %s %s %s %s %s %s', c.relname, a.attname, row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum), format_type(a.atttypid, a.atttypmod), a.attcollation::regcollation,
-				a.attnotnull, a.attidentity, pg_get_expr(d.adbin, d.adrelid), pg_temp.granted(a.attacl, c.relowner), col_description(c.oid, a.attnum))
-			FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (c.oid, a.attnum)
-			WHERE c.relnamespace = 'workflow_track'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND c.relname !~ '_[0-9]{4}_[0-9]{2}$'
-		UNION ALL SELECT format('view %s %s', v.viewname, v.definition) FROM pg_views v WHERE v.schemaname = 'workflow_track'
-		UNION ALL SELECT format('constraint %s %s %s', c.relname, x.conname, pg_get_constraintdef(x.oid)) FROM pg_constraint x JOIN pg_class c ON c.oid = x.conrelid
-			WHERE c.relnamespace = 'workflow_track'::regnamespace AND c.relname !~ '_[0-9]{4}_[0-9]{2}$'
-		UNION ALL SELECT format('index %s %s', i.indexname, i.indexdef) FROM pg_indexes i WHERE i.schemaname = 'workflow_track' AND i.tablename !~ '_[0-9]{4}_[0-9]{2}$'
-		UNION ALL SELECT format('statistics %s %s', s.stxname, pg_get_statisticsobjdef(s.oid)) FROM pg_statistic_ext s WHERE s.stxnamespace = 'workflow_track'::regnamespace
-		UNION ALL SELECT format('trigger %s %s %s %s', c.relname, t.tgname, t.tgenabled, pg_get_triggerdef(t.oid)) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-			WHERE c.relnamespace = 'workflow_track'::regnamespace AND NOT t.tgisinternal AND c.relname !~ '_[0-9]{4}_[0-9]{2}$'
+		UNION ALL SELECT format('aggregate %s %s %s %s', a.aggfnoid::regprocedure, a.aggtranstype::regtype, a.aggmtranstype::regtype,
+				pg_temp.columns(to_jsonb(a), 'aggtranstype', 'aggmtranstype', 'aggsortop'))
+			FROM pg_aggregate a JOIN pg_proc p ON p.oid = a.aggfnoid WHERE p.pronamespace = 'workflow_track'::regnamespace
+		UNION ALL SELECT format('type %s %s %s %s', t.oid::regtype, t.typelem::regtype, pg_temp.granted(coalesce(t.typacl, acldefault('T', t.typowner)), t.typowner),
+				pg_temp.columns(to_jsonb(t), 'typnamespace', 'typowner', 'typacl', 'typrelid', 'typelem', 'typarray', 'typbasetype'))
+			FROM pg_type t WHERE t.typnamespace = 'workflow_track'::regnamespace AND t.typrelid = 0
+				AND NOT EXISTS (SELECT FROM pg_type e WHERE e.oid = t.typelem AND e.typrelid <> 0)
+		UNION ALL SELECT format('label %s %s %s', e.enumtypid::regtype, rank() OVER (PARTITION BY e.enumtypid ORDER BY e.enumsortorder), e.enumlabel)
+			FROM pg_enum e JOIN pg_type t ON t.oid = e.enumtypid WHERE t.typnamespace = 'workflow_track'::regnamespace
+		UNION ALL SELECT format('operator %s %s %s %s %s %s', o.oid::regoperator, o.oprowner::regrole, o.oprresult::regtype, o.oprcom::regoperator, o.oprnegate::regoperator,
+				pg_temp.columns(to_jsonb(o), 'oprnamespace', 'oprowner', 'oprleft', 'oprright', 'oprresult', 'oprcom', 'oprnegate'))
+			FROM pg_operator o WHERE o.oprnamespace = 'workflow_track'::regnamespace
+		UNION ALL SELECT format('class %s %s %s %s', pg_describe_object('pg_opclass'::regclass, c.oid, 0), c.opcintype::regtype, c.opcdefault, c.opckeytype::regtype)
+			FROM pg_opclass c WHERE c.opcnamespace = 'workflow_track'::regnamespace
+		UNION ALL SELECT format('of a family %s', pg_describe_object('pg_amop'::regclass, m.oid, 0))
+			FROM pg_amop m JOIN pg_opfamily f ON f.oid = m.amopfamily WHERE f.opfnamespace = 'workflow_track'::regnamespace
+		UNION ALL SELECT format('of a family %s', pg_describe_object('pg_amproc'::regclass, m.oid, 0))
+			FROM pg_amproc m JOIN pg_opfamily f ON f.oid = m.amprocfamily WHERE f.opfnamespace = 'workflow_track'::regnamespace
+		UNION ALL SELECT format('cast %s %s %s %s %s', c.castsource::regtype, c.casttarget::regtype, c.castfunc::regprocedure, c.castcontext, c.castmethod)
+			FROM pg_cast c JOIN pg_type t ON t.oid IN (c.castsource, c.casttarget) WHERE t.typnamespace = 'workflow_track'::regnamespace
+		UNION ALL SELECT format('relation %s %s %s %s %s %s %s %s %s', c.relkind, c.name, c.reloptions, c.relpersistence, c.relreplident, c.relrowsecurity, c.relforcerowsecurity,
+				pg_get_partkeydef(c.oid), pg_temp.granted(coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner)), c.relowner))
+			FROM relation c WHERE c.relkind NOT IN ('i', 'I')
+		UNION ALL SELECT format('column %s.%s %s %s %s %s %s %s', c.name, a.attname, row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum), format_type(a.atttypid, a.atttypmod),
+				a.attcollation::regcollation, pg_get_expr(d.adbin, d.adrelid), pg_temp.granted(a.attacl, c.relowner),
+				pg_temp.columns(to_jsonb(a), 'attrelid', 'attnum', 'atttypid', 'attcacheoff', 'attcollation', 'attacl', 'attoptions', 'atthasmissing', 'attmissingval'))
+			FROM relation c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (c.oid, a.attnum)
+			WHERE c.relkind IN ('r', 'p', 'v', 'm')
+		UNION ALL SELECT format('view %s %s', c.name, pg_get_viewdef(c.oid)) FROM relation c WHERE c.relkind IN ('v', 'm')
+		UNION ALL SELECT format('sequence %s %s', c.name, pg_temp.columns(to_jsonb(s), 'seqrelid')) FROM pg_sequence s JOIN relation c ON c.oid = s.seqrelid
+		UNION ALL SELECT format('constraint %s %s %s', c.name, x.conname, pg_get_constraintdef(x.oid)) FROM pg_constraint x JOIN relation c ON c.oid = x.conrelid
+		UNION ALL SELECT format('index %s %s %s %s', c.name, i.indisvalid, i.indisreplident, pg_get_indexdef(i.indexrelid)) FROM pg_index i JOIN relation c ON c.oid = i.indrelid
+		UNION ALL SELECT format('statistics %s %s', pg_get_statisticsobjdef(s.oid), s.stxowner::regrole) FROM pg_statistic_ext s WHERE s.stxnamespace = 'workflow_track'::regnamespace
+		UNION ALL SELECT format('trigger %s %s %s', c.name, t.tgenabled, pg_get_triggerdef(t.oid)) FROM pg_trigger t JOIN relation c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal
+		UNION ALL SELECT format('policy %s %s', c.name, pg_temp.columns(to_jsonb(y), 'polrelid')) FROM pg_policy y JOIN relation c ON c.oid = y.polrelid
+		UNION ALL SELECT format('comment %s %s', o.object, o.description)
+			FROM (SELECT pg_describe_object(d.classoid, d.objoid, d.objsubid) AS object, d.description FROM pg_description d WHERE d.objoid >= 16384) AS o
+			WHERE o.object ~ 'workflow_track' AND o.object !~ '^extension '
 		UNION ALL SELECT format('member %s', pg_describe_object(d.classid, d.objid, 0)) FROM pg_depend d JOIN pg_extension x ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = x.oid
 			WHERE x.extname = 'workflow_track' AND d.deptype = 'e'
+		UNION ALL SELECT format('map %s', workflow_track.workflow_document('default', 1) - 'state')
 		UNION ALL SELECT format('kind %s', k) FROM workflow_track.event_kind k WHERE kind <> 'round.completed'
 		UNION ALL SELECT format('rule %s', to_jsonb(m) - 'changed_at') FROM workflow_track.hl7v2_mapping m WHERE shipped
-		) AS o ORDER BY o.line COLLATE "C"));
+		) AS o ORDER BY 1));
 }
