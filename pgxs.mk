@@ -12,7 +12,7 @@ ROOMS = src/header.sql \
 	src/map/check.sql src/map/map.sql src/map/default.sql src/record/record.sql src/record/cancellation.sql src/detect/detect.sql src/detect/links.sql src/detect/consistency.sql src/detect/retention.sql src/report/report.sql src/analyze/discover.sql src/analyze/conformance.sql src/analyze/scenario.sql src/message/message.sql \
 	src/map/kinds.sql src/map/setup.sql src/record/setup.sql src/detect/setup.sql src/report/health.sql src/report/setup.sql src/analyze/setup.sql \
 	src/message/mapping.sql src/message/setup.sql \
-	src/analyze/compare.sql src/analyze/picture.sql src/analyze/bpmn_import.sql src/analyze/bpmn_export.sql \
+	src/analyze/compare.sql src/analyze/picture.sql src/analyze/bpmn_import.sql src/analyze/bpmn_export.sql src/analyze/exchange.sql src/analyze/import.sql \
 	src/setup.sql
 
 # From a released version, whose script is kept in releases/, to this one: a script of the same rooms.
@@ -24,6 +24,7 @@ DATA_built = workflow_track--$(EXTVERSION).sql $(UPDATES)
 EXTRA_CLEAN = $(DATA_built) test/output
 
 PG_CPPFLAGS = -I$(srcdir)/src
+SHLIB_LINK = -lexpat
 PG_CFLAGS = -std=gnu99 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-cast-function-type -Wno-clobbered $(if $(CI),-Werror)
 

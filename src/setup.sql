@@ -80,6 +80,8 @@ BEGIN
 	PERFORM workflow_track.setup_compare();
 	PERFORM workflow_track.setup_picture();
 	PERFORM workflow_track.setup_bpmn();
+	PERFORM workflow_track.setup_exchange();
+	PERFORM workflow_track.setup_import();
 
 	INSERT INTO workflow_track.installation (version) VALUES (workflow_track.code_version())
 		ON CONFLICT (only_row) DO UPDATE SET version = excluded.version, set_up_at = now()

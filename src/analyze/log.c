@@ -46,8 +46,11 @@ struct EventLog
 	char	   *block;			/* where keys of cases are made */
 	Size		block_used;
 	Names	   *patients;		/* those that merges join, and test patients */
+	Str		   *least;			/* names of patients, by number, once one is asked for */
 	int			ntest;			/* room of the next */
 	bool	   *is_test;		/* by number */
+	Names	   *subjects;		/* those of patients that aliases join, once one is asked for */
+	Str		   *least_subject;	/* of each set of them, by number */
 	Names	   *cases;
 	int			ncases;
 	Interned	kinds;
@@ -208,30 +211,40 @@ read_test_patient(EventLog *log, TupleTableSlot *slot)
 	log->is_test[names_root(log->patients, number)] = true;
 }
 
-/* The number of the case of a patient and an encounter. */
-static int
-case_number(EventLog *log, Str patient, Str encounter)
+/* What tells a thing of a patient from those of others, where the next key is made; a null is no empty text. */
+static Str
+pair_key(EventLog *log, Str patient, Str thing)
 {
-	Size		needed = sizeof(int32) + patient.len + encounter.len;
+	Size		needed = sizeof(int32) + patient.len + thing.len;
+	int32		prefix = thing.data == NULL ? -1 - patient.len : patient.len;
 	Str			key;
-	int			number;
+	char	   *data;
 
 	if (log->block == NULL || log->block_used + needed > KEY_BLOCK)
 	{
 		log->block = MemoryContextAlloc(log->context, Max(KEY_BLOCK, needed));
 		log->block_used = 0;
 	}
-	key.data = log->block + log->block_used;
+	data = log->block + log->block_used;
+	memcpy(data, &prefix, sizeof(int32));
+	memcpy(data + sizeof(int32), patient.data, patient.len);
+	if (thing.len > 0)
+		memcpy(data + sizeof(int32) + patient.len, thing.data, thing.len);
+	key.data = data;
 	key.len = (int) needed;
-	memcpy(log->block + log->block_used, &patient.len, sizeof(int32));
-	memcpy(log->block + log->block_used + sizeof(int32), patient.data, patient.len);
-	memcpy(log->block + log->block_used + sizeof(int32) + patient.len, encounter.data, encounter.len);
-	number = names_intern(log->cases, key);
-	if (number == log->ncases)
-	{
-		log->ncases++;
-		log->block_used += needed;
-	}
+	return key;
+}
+
+/* The number of a thing of a patient; a new one keeps its key. */
+static int
+pair_number(EventLog *log, Names *names, Str patient, Str thing)
+{
+	int			count = names_count(names);
+	Str			key = pair_key(log, patient, thing);
+	int			number = names_intern(names, key);
+
+	if (number == count)
+		log->block_used += key.len;
 	return number;
 }
 
@@ -259,8 +272,8 @@ read_encounter_merge(EventLog *log, TupleTableSlot *slot)
 	if (is_retracted(log, DatumGetInt64(slot->tts_values[3])))
 		return;
 	patient = joined_patient(log, link_text(slot, 0), &is_test);
-	names_join(log->cases, case_number(log, patient, link_text(slot, 1)),
-			   case_number(log, patient, link_text(slot, 2)));
+	names_join(log->cases, pair_number(log, log->cases, patient, link_text(slot, 1)),
+			   pair_number(log, log->cases, patient, link_text(slot, 2)));
 }
 
 /* Reads what joins and parts. */
@@ -364,7 +377,7 @@ read_event(EventLog *log, TupleTableSlot *slot, int month)
 	bool		is_test;
 	uint16		kind;
 
-	if (slot->tts_isnull[EV_ENCOUNTER_ID] || at < filter->since || at >= filter->until)
+	if ((slot->tts_isnull[EV_ENCOUNTER_ID] && !filter->loose) || at < filter->since || at >= filter->until)
 		return;
 	kind = interned_short(log, &log->kinds, slot_str(slot, EV_KIND), "kinds", &is_new);
 	if (!is_wanted(log, kind, is_new) || is_retracted(log, DatumGetInt64(slot->tts_values[EV_EVENT_ID])))
@@ -385,7 +398,7 @@ read_event(EventLog *log, TupleTableSlot *slot, int month)
 	e->sequence = DatumGetInt32(slot->tts_values[EV_SOURCE_SEQUENCE]);
 	e->kind = kind;
 	e->facility = interned_short(log, &log->facilities, slot_str(slot, EV_FACILITY), "facilities", &is_new);
-	e->case_no = case_number(log, patient, slot_str(slot, EV_ENCOUNTER_ID));
+	e->case_no = pair_number(log, log->cases, patient, slot_str(slot, EV_ENCOUNTER_ID));
 	e->performer = filter->performers ? performer_number(log, slot) : 0;
 }
 
@@ -440,11 +453,12 @@ rank_kinds(EventLog *log)
 static void
 sort_by_case(EventLog *log)
 {
-	int		   *number = palloc_extended(sizeof(int) * Max(log->ncases, 1), MCXT_ALLOC_HUGE);
+	int			nnames = names_count(log->cases);
+	int		   *number = palloc_extended(sizeof(int) * Max(nnames, 1), MCXT_ALLOC_HUGE);
 	int64	   *next;
 	int			ncases = 0;
 
-	for (int c = 0; c < log->ncases; c++)
+	for (int c = 0; c < nnames; c++)
 		number[c] = -1;
 	for (int64 i = 0; i < log->nevents; i++)
 	{
@@ -627,19 +641,84 @@ log_facility(const EventLog *log, int facility)
 	return log->facilities.texts[facility];
 }
 
-/* All columns of an event, in the current context. */
-Event *
-log_event(EventLog *log, const LogEvent *e)
+/* The row of an event, until another of its month is asked for. */
+TupleTableSlot *
+log_row(EventLog *log, const LogEvent *e)
 {
 	Table	   *table = loader_month(log->loader, e->month);
 	ItemPointerData tid = e->tid;
-	Event	   *event = palloc(sizeof(Event));
 
 	if (!table_tuple_fetch_row_version(table->rel, &tid, log->snapshot, table->slot))
 		elog(ERROR, "an event of the log is gone");
 	slot_getallattrs(table->slot);
-	event_read(event, loader_rules(log->loader), table->slot->tts_values, table->slot->tts_isnull);
+	return table->slot;
+}
+
+/* All columns of an event, in the current context. */
+Event *
+log_event(EventLog *log, const LogEvent *e)
+{
+	TupleTableSlot *slot = log_row(log, e);
+	Event	   *event = palloc(sizeof(Event));
+
+	event_read(event, loader_rules(log->loader), slot->tts_values, slot->tts_isnull);
 	return event;
+}
+
+/* The first by bytes of the ids that are one patient with an id. */
+Str
+log_patient(EventLog *log, Str patient)
+{
+	int			number = names_find(log->patients, patient);
+
+	if (number < 0)
+		return patient;
+	if (log->least == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(log->context);
+
+		log->least = names_least(log->patients);
+		MemoryContextSwitchTo(old);
+	}
+	return log->least[names_root(log->patients, number)];
+}
+
+/* Reads a row of subject_alias. */
+static void
+read_alias(EventLog *log, TupleTableSlot *slot)
+{
+	bool		is_test;
+	Str			patient = joined_patient(log, link_text(slot, 0), &is_test);
+
+	names_join(log->subjects, pair_number(log, log->subjects, patient, link_text(slot, 1)),
+			   pair_number(log, log->subjects, patient, link_text(slot, 2)));
+}
+
+/* The first by bytes of the numbers that are one subject of a patient with a number. */
+Str
+log_subject(EventLog *log, Str patient, Str subject)
+{
+	bool		is_test;
+	int			number;
+
+	if (log->subjects == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(log->context);
+
+		log->subjects = names_begin(1024);
+		read_links(log, "subject_alias", read_alias);
+		log->least_subject = names_least(log->subjects);
+		MemoryContextSwitchTo(old);
+	}
+	patient = joined_patient(log, patient, &is_test);
+	number = subject.data == NULL ? -1 : names_find(log->subjects, pair_key(log, patient, subject));
+	if (number >= 0)
+	{
+		subject = log->least_subject[names_root(log->subjects, number)];
+		subject.data += sizeof(int32) + patient.len;
+		subject.len -= sizeof(int32) + patient.len;
+	}
+	return subject;
 }
 
 /* How many performers were met; they are numbered from 0. */

@@ -3,8 +3,9 @@
  *	  Events as process mining looks at them: by case, in canonical order.
  *
  * A case is an encounter of a patient, as merges have made them one.  Events
- * without an encounter, retracted ones, and those of test patients (unless they
- * are shown) are in no case.
+ * without an encounter are in no case, unless they are asked for: then those of
+ * a patient make one.  Retracted ones, and those of test patients (unless they
+ * are shown) are in none.
  */
 #ifndef WT_LOG_H
 #define WT_LOG_H
@@ -13,6 +14,7 @@
 
 #include "storage/itemptr.h"
 
+#include "executor/tuptable.h"
 #include "fmgr.h"
 
 #include "detect/names.h"
@@ -45,6 +47,7 @@ typedef struct LogFilter
 	int			nkinds;			/* 0 is every kind */
 	Str		   *kinds;
 	bool		performers;
+	bool		loose;			/* those of no encounter too? */
 	bool		named;			/* do results name events, so that no order of theirs may be left open? */
 } LogFilter;
 
@@ -58,7 +61,10 @@ extern int	log_count_facilities(const EventLog *log);
 extern Str	log_kind(const EventLog *log, int kind);
 extern Str	log_facility(const EventLog *log, int facility);
 extern int	log_find_kind(const EventLog *log, Str kind);
+extern TupleTableSlot *log_row(EventLog *log, const LogEvent *e);
 extern Event *log_event(EventLog *log, const LogEvent *e);
+extern Str	log_patient(EventLog *log, Str patient);
+extern Str	log_subject(EventLog *log, Str patient, Str subject);
 extern int	log_count_performers(const EventLog *log);
 extern const Performer *log_performer(const EventLog *log, int performer);
 extern TimestampTz log_horizon(const EventLog *log);

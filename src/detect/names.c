@@ -124,3 +124,19 @@ names_count(const Names *names)
 {
 	return names->n;
 }
+
+/* Of the names that are one the least by bytes, by the number that stands for them. */
+Str *
+names_least(const Names *names)
+{
+	Str		   *least = palloc_extended(sizeof(Str) * Max(names->n, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+	for (int i = 0; i < names->n; i++)
+	{
+		int			root = names_root(names, i);
+
+		if (least[root].data == NULL || str_compare(names->names[i], least[root]) < 0)
+			least[root] = names->names[i];
+	}
+	return least;
+}

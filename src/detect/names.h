@@ -18,5 +18,6 @@ extern Str	names_text(const Names *names, int number);
 extern void names_join(Names *names, int one, int other);
 extern int	names_root(const Names *names, int number);
 extern int	names_count(const Names *names);
+extern Str *names_least(const Names *names);
 
 #endif							/* WT_NAMES_H */
