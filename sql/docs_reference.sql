@@ -168,6 +168,21 @@ SELECT part, from_step FROM workflow_track.scenario_coverage('clinic', 1) WHERE 
 
 SELECT step FROM workflow_track.play_scenario('looked after', 'training', '2024-03-06 08:00');
 
+SELECT count(*) AS events FROM workflow_track.export_xes('2024-03-01', facility => 'NORTH', cases => 'patients') AS line WHERE line LIKE '%<event>%';
+
+SELECT jsonb_array_length(string_agg(line, '')::jsonb -> 'objects') > 0 AS found FROM workflow_track.export_ocel('2024-03-01') AS line;
+
+SELECT row_number, problem, kind, patient_id FROM workflow_track.xes_events(
+  '<log><trace><event><string key="concept:name" value="note.signed"/><string key="patient_id" value="P1"/></event></trace></log>');
+
+SELECT * FROM workflow_track.import_xes('note.xes',
+  '<log><trace><event><string key="concept:name" value="note.signed"/><string key="patient_id" value="P1"/></event></trace></log>');
+
+CREATE TABLE visits (line bigint GENERATED ALWAYS AS IDENTITY, who text, "when" text);
+INSERT INTO visits (who, "when") VALUES ('P1', '04.03.2024 15:00');
+SELECT * FROM workflow_track.import_csv('visits.csv', 'visits', '{"columns": {"activity": {"constant": "encounter.registered"}, "patient_id": "who",
+  "occurred_at": "when"}, "time_format": "DD.MM.YYYY HH24:MI", "timezone": "America/Chicago"}');
+
 INSERT INTO workflow_track.staff (actor, role) VALUES ('dr.novak', 'provider');
 CALL workflow_track.catch_up();
 

@@ -138,15 +138,22 @@ is_json_number(const char *s)
 	return IsValidJsonNumber(s, strlen(s)) && strlen(s) < 40 && fabs(strtod(s, NULL)) < 1e100;
 }
 
+/* Does JSON write a value of a type as XES does? */
+static bool
+is_json(const char *type, const char *value)
+{
+	if (strcmp(type, "boolean") == 0)
+		return strcmp(value, "true") == 0 || strcmp(value, "false") == 0;
+	return (strcmp(type, "int") == 0 || strcmp(type, "float") == 0) && is_json_number(value);
+}
+
 /* Appends a value as JSON; what is not of its type stays a text. */
 static void
 append_value(StringInfo json, const char *type, const char *value)
 {
 	if (value == NULL)
 		appendStringInfoString(json, "null");
-	else if ((strcmp(type, "int") == 0 || strcmp(type, "float") == 0) && is_json_number(value))
-		appendStringInfoString(json, value);
-	else if (strcmp(type, "boolean") == 0 && (strcmp(value, "true") == 0 || strcmp(value, "false") == 0))
+	else if (is_json(type, value))
 		appendStringInfoString(json, value);
 	else
 		escape_json(json, server_text(value));
