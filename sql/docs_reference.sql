@@ -107,6 +107,12 @@ SELECT count(*), avg(fitness) FROM workflow_track.conformance WHERE fitness < 1;
 
 SELECT deviation, step, count(*) FROM workflow_track.workflow_deviation GROUP BY 1, 2;
 
+SELECT from_system, to_system, messages FROM workflow_track.data_flow('2024-01-01', '2024-02-01', 'NORTH');
+
+SELECT problem, from_system, to_system FROM workflow_track.flow_gap;
+
+SELECT status, count(*) FROM workflow_track.message_arrival WHERE received_at > now() - interval '1 hour' GROUP BY status;
+
 SELECT workflow_track.retract_event(4, 'wrong order');
 
 SELECT event_id, kind, occurred_at, retracted_reason FROM workflow_track.event_history

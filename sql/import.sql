@@ -74,7 +74,7 @@ SELECT f, v, imported_time(v, f, 'Europe/Berlin') AS at, imported_precision(v, f
 --
 -- Mappings: a fault is named
 --
-CREATE FUNCTION pg_temp.fault(mapping jsonb) RETURNS text LANGUAGE sql AS $$ SELECT string_agg(concat_ws(' ', path, problem, hint), ' | ') FROM workflow_track.mapping_faults(mapping) $$;
+CREATE FUNCTION pg_temp.fault(mapping jsonb) RETURNS text LANGUAGE sql AS $$ SELECT string_agg(concat_ws(' ', path, problem, hint), ' | ') FROM workflow_track.import_faults(mapping) $$;
 SELECT m, pg_temp.fault(m) FROM unnest(ARRAY['{}', '[]', '{"column": {}}', '{"columns": []}', '{"columns": {"patient": "a"}}', '{"columns": {"event_id": "a"}}', '{"columns": {"subject": 1}}', '{"columns": {"subject": []}}', '{"columns": {"subject": ["a", "b", "c", "d"]}}',
 	'{"columns": {"subject": ["a", 1]}}', '{"columns": {"subject": {"constant": 1}}}', '{"columns": {"subject": {"constant": "x", "y": 1}}}', '{"columns": {"subject": null}}', '{"kinds": {"A": "no.such"}}', '{"kinds": {"A": null, "B": "order.placed"}}', '{"kinds": []}', '{"transitions": ["start", 1]}',
 	'{"detail": "x"}', '{"timezone": "Mars"}', '{"timezone": "+01"}', '{"time_format": "DD.MM.YYYY"}', '{"time_format": "DD.MM", "timezone": "UTC"}', '{"time_format": "DD.MM.YYYY TZ", "timezone": "UTC"}', '{"code_system": 7}']::jsonb[]) WITH ORDINALITY AS u(m, n) ORDER BY n;

@@ -22,7 +22,9 @@ CREATE TEMP TABLE good AS SELECT '{
  "duplicates": [{"name": "typed twice", "kind": "data.entered", "same": ["code", "value"], "different": ["source_system"],
    "when": {"severity": "normal"}, "within": "24 hours", "action": "flag"}],
  "billing": [{"name": "imaging", "codes": "cpt|7", "documented_by": ["procedure.documented"], "requires_authorization": true,
-   "requires_modifiers": ["25"], "within": "24 hours"}]
+   "requires_modifiers": ["25"], "within": "24 hours"}],
+ "flows": [{"from": "LIS", "to": "EHR", "types": ["ORU^R01"], "every": "15 minutes",
+   "during": {"days": ["monday"], "from": "07:00", "until": "19:00", "timezone": "Europe/Berlin"}}]
 }'::jsonb AS document;
 
 CREATE FUNCTION pg_temp.fault(document jsonb, OUT code text, OUT message text, OUT detail text, OUT hint text)
@@ -69,7 +71,7 @@ SELECT p.path AS without, coalesce(f.detail, f.code) AS result
 FROM good AS g, place AS p, pg_temp.fault(g.document #- p.place) AS f
 WHERE p.place[cardinality(p.place)] !~ '^[0-9]' AND p.path NOT LIKE '$.expectations[1]%' ORDER BY p.path COLLATE "C";
 -- Every key has a place in the document.
-SELECT k.part, k.key FROM (VALUES ('document'), ('step'), ('expectation'), ('cancel'), ('duplicate'), ('billing'), ('when')) AS p(part),
+SELECT k.part, k.key FROM (VALUES ('document'), ('step'), ('expectation'), ('cancel'), ('duplicate'), ('billing'), ('flow'), ('during'), ('when')) AS p(part),
 	LATERAL (SELECT p.part, m.key FROM map_keys(p.part) AS m) AS k
 WHERE NOT EXISTS (SELECT FROM place WHERE place[cardinality(place)] = k.key);
 
@@ -166,7 +168,13 @@ INSERT INTO fault (place, value) VALUES
 	('{billing,0,requires_authorization}', '"no"'),
 	('{billing,0,requires_modifiers}', '["25", "25"]'),
 	('{billing,0,within}', '""'),
-	('{flows}', '[]'),
+	('{flows,0,to}', '" EHR"'),
+	('{flows,0,types}', '["ORU^R"]'),
+	('{flows,0,every}', '"1 month"'),
+	('{flows,0,during,days}', '["mon"]'),
+	('{flows,0,during,from}', '"24:00"'),
+	('{flows,0,during,timezone}', '"+01"'),
+	('{scenarios}', '[]'),
 	('{odd \"key}', '1'),
 	('{expectations,0,name}', to_jsonb(repeat('long ', 40)));
 \pset format unaligned

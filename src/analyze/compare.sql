@@ -110,6 +110,14 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 		jsonb_build_array('within', workflow_track.duration_in_words(b.within)))
 	FROM workflow_track.billing_rule AS b
 	WHERE b.workflow = map_things.workflow AND b.version = map_things.version
+	UNION ALL
+	SELECT 'flow', f.from_system || ' to ' || f.to_system, false, f.position, jsonb_build_array(
+		jsonb_build_array('types', f.message_types),
+		jsonb_build_array('longest silence', array_remove(ARRAY[workflow_track.duration_in_words(f.every)], NULL), 'not judged'),
+		jsonb_build_array('judged on', coalesce(f.during_days, '{}'), 'every day'),
+		jsonb_build_array('judged from', array_remove(ARRAY[f.during_from::text || ' to ' || f.during_until::text || ' ' || f.during_timezone], NULL), 'always'))
+	FROM workflow_track.workflow_flow AS f
+	WHERE f.workflow = map_things.workflow AND f.version = map_things.version
 $$;
 COMMENT ON FUNCTION workflow_track.map_things(text, integer) IS
 'part of compare_workflows(): the roles, systems, steps and rules of a version, each with what is said of it';
@@ -224,7 +232,7 @@ BEGIN
 		WHERE o.to_step IS NULL OR n.to_step IS NULL)
 	SELECT f.part, f.change, f.name, f.property, f.was, f.becomes, f.sentence
 	FROM found AS f
-	ORDER BY array_position(ARRAY['role', 'system', 'step', 'transition', 'expectation', 'duplicate rule', 'billing rule'], f.part),
+	ORDER BY array_position(ARRAY['role', 'system', 'step', 'transition', 'expectation', 'duplicate rule', 'billing rule', 'flow'], f.part),
 		f.position, f.name COLLATE "C", f.place, f.change;
 END
 $$;

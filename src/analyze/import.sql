@@ -22,7 +22,7 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 COMMENT ON FUNCTION workflow_track.xes_columns() IS 'the columns of a mapping of XES that names none';
 
-CREATE FUNCTION workflow_track.mapping_faults(mapping jsonb) RETURNS TABLE (path text, problem text, hint text)
+CREATE FUNCTION workflow_track.import_faults(mapping jsonb) RETURNS TABLE (path text, problem text, hint text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT '$', 'The mapping is not an object.', 'Use {"columns": {...}}.' WHERE jsonb_typeof(mapping) IS DISTINCT FROM 'object'
 	UNION ALL
@@ -54,7 +54,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	WHERE jsonb_typeof(e.element) <> 'string'
 	UNION ALL
 	SELECT '$.timezone', workflow_track.map_excerpt(mapping -> 'timezone') || ' is not a time zone.', 'View pg_timezone_names lists them.'
-	WHERE jsonb_typeof(mapping -> 'timezone') = 'string' AND NOT EXISTS (SELECT FROM pg_timezone_names AS z WHERE z.name = mapping ->> 'timezone')
+	WHERE jsonb_typeof(mapping -> 'timezone') = 'string' AND NOT workflow_track.is_time_zone(mapping ->> 'timezone')
 	UNION ALL
 	SELECT '$.time_format', 'The format has no year, or a zone.', 'Use a pattern of to_timestamp(), as in "DD.MM.YYYY HH24:MI:SS"; the zone goes into timezone.'
 	WHERE jsonb_typeof(mapping -> 'time_format') = 'string' AND (mapping ->> 'time_format' !~* 'YY' OR mapping ->> 'time_format' ~* 'TZ|OF')
@@ -62,14 +62,14 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT '$.timezone', 'This key is missing.', 'A time_format has no zone; say which one the times are in.'
 	WHERE mapping ? 'time_format' AND NOT mapping ? 'timezone'
 $$;
-COMMENT ON FUNCTION workflow_track.mapping_faults(jsonb) IS 'what is wrong with the mapping of a file';
+COMMENT ON FUNCTION workflow_track.import_faults(jsonb) IS 'what is wrong with the mapping of a file';
 
-CREATE FUNCTION workflow_track.checked_mapping(mapping jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION workflow_track.import_mapping(mapping jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	fault record;
 BEGIN
-	FOR fault IN SELECT * FROM workflow_track.mapping_faults(mapping) LOOP
+	FOR fault IN SELECT * FROM workflow_track.import_faults(mapping) LOOP
 		RAISE EXCEPTION 'invalid mapping' USING ERRCODE = 'invalid_parameter_value', DETAIL = fault.path || ': ' || fault.problem, HINT = coalesce(fault.hint, '');
 	END LOOP;
 	-- A name is a list of one.
@@ -78,14 +78,14 @@ BEGIN
 		FROM jsonb_each(mapping -> 'columns') AS c));
 END
 $$;
-COMMENT ON FUNCTION workflow_track.checked_mapping(jsonb) IS 'a mapping with a list of names, or a constant, for each column; an error if it is none';
+COMMENT ON FUNCTION workflow_track.import_mapping(jsonb) IS 'a mapping with a list of names, or a constant, for each column; an error if it is none';
 
-CREATE FUNCTION workflow_track.mapped(attributes jsonb, source jsonb) RETURNS text
+CREATE FUNCTION workflow_track.imported_value(attributes jsonb, source jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 	SELECT coalesce(nullif(btrim(attributes ->> (source ->> 0), E' \t'), ''), nullif(btrim(attributes ->> (source ->> 1), E' \t'), ''),
 		nullif(btrim(attributes ->> (source ->> 2), E' \t'), ''), source ->> 'constant')
 $$;
-COMMENT ON FUNCTION workflow_track.mapped(jsonb, jsonb) IS 'a column of an event: the first of some attributes that has a value, without outer blanks, or a constant';
+COMMENT ON FUNCTION workflow_track.imported_value(jsonb, jsonb) IS 'a column of an event: the first of some attributes that has a value, without outer blanks, or a constant';
 
 CREATE FUNCTION workflow_track.imported_time(value text, format text, timezone text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, YMD' AS $$
@@ -164,7 +164,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION workflow_track.known_kinds(jsonb) IS 'names of activities with the kinds that they are: as a mapping says, kinds by their own names, and those that an import made';
 
-CREATE FUNCTION workflow_track.mapped_events(document text, large_object oid, relation regclass, mapping jsonb)
+CREATE FUNCTION workflow_track.imported_events(document text, large_object oid, relation regclass, mapping jsonb)
 RETURNS TABLE (row_number bigint, problem text, left_out boolean, activity text, kind_is_unknown boolean, occurred_at timestamptz, source_sequence integer,
 	time_precision workflow_track.time_precision, planned_at timestamptz, facility text, patient_id text, encounter_id text, subject text, item text,
 	kind text, code workflow_track.clinical_code, value text, severity workflow_track.severity, actor text, actor_role text, recipient text,
@@ -172,7 +172,7 @@ RETURNS TABLE (row_number bigint, problem text, left_out boolean, activity text,
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-	m CONSTANT jsonb := workflow_track.checked_mapping(CASE WHEN relation IS NULL AND coalesce(jsonb_typeof(mapping -> 'columns'), 'object') = 'object'
+	m CONSTANT jsonb := workflow_track.import_mapping(CASE WHEN relation IS NULL AND coalesce(jsonb_typeof(mapping -> 'columns'), 'object') = 'object'
 		THEN mapping || jsonb_build_object('columns', workflow_track.xes_columns() || coalesce(mapping -> 'columns', '{}')) ELSE mapping END);
 	c CONSTANT jsonb := m -> 'columns';
 	kinds CONSTANT jsonb := workflow_track.known_kinds(m);
@@ -187,19 +187,19 @@ BEGIN
 	-- OFFSET 0 keeps each step apart, or what one computes would be computed wherever the next ones name it.
 	RETURN QUERY
 	WITH text_row AS (
-		SELECT (r.a ->> '@row')::bigint AS row_number, r.a AS attributes, workflow_track.mapped(r.a, c -> 'activity') AS activity,
-			lower(coalesce(workflow_track.mapped(r.a, c -> 'transition'), 'complete')) AS transition,
-			workflow_track.mapped(r.a, c -> 'occurred_at') AS occurred_at, workflow_track.mapped(r.a, c -> 'source_sequence') AS source_sequence,
-			lower(workflow_track.mapped(r.a, c -> 'time_precision')) AS time_precision, workflow_track.mapped(r.a, c -> 'planned_at') AS planned_at,
-			coalesce(workflow_track.mapped(r.a, c -> 'facility'), '') AS facility, workflow_track.mapped(r.a, c -> 'patient_id') AS patient_id,
-			workflow_track.mapped(r.a, c -> 'encounter_id') AS encounter_id, workflow_track.mapped(r.a, c -> 'subject') AS subject,
-			workflow_track.mapped(r.a, c -> 'item') AS item, workflow_track.mapped(r.a, c -> 'code') AS code,
+		SELECT (r.a ->> '@row')::bigint AS row_number, r.a AS attributes, workflow_track.imported_value(r.a, c -> 'activity') AS activity,
+			lower(coalesce(workflow_track.imported_value(r.a, c -> 'transition'), 'complete')) AS transition,
+			workflow_track.imported_value(r.a, c -> 'occurred_at') AS occurred_at, workflow_track.imported_value(r.a, c -> 'source_sequence') AS source_sequence,
+			lower(workflow_track.imported_value(r.a, c -> 'time_precision')) AS time_precision, workflow_track.imported_value(r.a, c -> 'planned_at') AS planned_at,
+			coalesce(workflow_track.imported_value(r.a, c -> 'facility'), '') AS facility, workflow_track.imported_value(r.a, c -> 'patient_id') AS patient_id,
+			workflow_track.imported_value(r.a, c -> 'encounter_id') AS encounter_id, workflow_track.imported_value(r.a, c -> 'subject') AS subject,
+			workflow_track.imported_value(r.a, c -> 'item') AS item, workflow_track.imported_value(r.a, c -> 'code') AS code,
 			-- A value is as it is, blanks and all.
 			coalesce(r.a ->> (c -> 'value' ->> 0), r.a ->> (c -> 'value' ->> 1), r.a ->> (c -> 'value' ->> 2), c -> 'value' ->> 'constant') AS value,
-			lower(workflow_track.mapped(r.a, c -> 'severity')) AS severity, workflow_track.mapped(r.a, c -> 'actor') AS actor,
-			workflow_track.mapped(r.a, c -> 'actor_role') AS actor_role, workflow_track.mapped(r.a, c -> 'recipient') AS recipient,
-			workflow_track.mapped(r.a, c -> 'recipient_role') AS recipient_role, workflow_track.mapped(r.a, c -> 'source_system') AS source_system,
-			lower(workflow_track.mapped(r.a, c -> 'entry_method')) AS entry_method, workflow_track.mapped(r.a, c -> 'detail') AS detail
+			lower(workflow_track.imported_value(r.a, c -> 'severity')) AS severity, workflow_track.imported_value(r.a, c -> 'actor') AS actor,
+			workflow_track.imported_value(r.a, c -> 'actor_role') AS actor_role, workflow_track.imported_value(r.a, c -> 'recipient') AS recipient,
+			workflow_track.imported_value(r.a, c -> 'recipient_role') AS recipient_role, workflow_track.imported_value(r.a, c -> 'source_system') AS source_system,
+			lower(workflow_track.imported_value(r.a, c -> 'entry_method')) AS entry_method, workflow_track.imported_value(r.a, c -> 'detail') AS detail
 		FROM workflow_track.import_rows(document, large_object, relation) AS r(a) OFFSET 0),
 	typed AS (
 		SELECT t.*, transitions ? t.transition OR kinds ? (t.activity || '+' || t.transition) AS is_taken, n.name, n.kind, n.name IS NOT NULL AND n.kind IS NULL AS kind_left_out,
@@ -240,7 +240,7 @@ BEGIN
 	FROM judged AS j;
 END
 $$;
-COMMENT ON FUNCTION workflow_track.mapped_events(text, oid, regclass, jsonb) IS
+COMMENT ON FUNCTION workflow_track.imported_events(text, oid, regclass, jsonb) IS
 'what a mapping makes of the rows of a file: columns of event, or the problem for which there can be none';
 
 CREATE FUNCTION workflow_track.xes_events(document text DEFAULT NULL, large_object oid DEFAULT NULL, mapping jsonb DEFAULT '{}')
@@ -249,7 +249,7 @@ RETURNS TABLE (row_number bigint, problem text, left_out boolean, activity text,
 	kind text, code workflow_track.clinical_code, value text, severity workflow_track.severity, actor text, actor_role text, recipient text,
 	recipient_role text, source_system text, entry_method workflow_track.entry_method, detail jsonb, attributes jsonb)
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-	SELECT * FROM workflow_track.mapped_events(document, large_object, NULL, mapping)
+	SELECT * FROM workflow_track.imported_events(document, large_object, NULL, mapping)
 $$;
 COMMENT ON FUNCTION workflow_track.xes_events(text, oid, jsonb) IS
 'the events of a log in XES, a text or a large object, as a mapping makes them, each with the problem that it has';
@@ -261,7 +261,7 @@ RETURNS TABLE (row_number bigint, problem text, left_out boolean, activity text,
 	recipient_role text, source_system text, entry_method workflow_track.entry_method, detail jsonb, attributes jsonb)
 LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	RETURN QUERY SELECT * FROM workflow_track.mapped_events(NULL, NULL, relation, mapping);
+	RETURN QUERY SELECT * FROM workflow_track.imported_events(NULL, NULL, relation, mapping);
 END
 $$;
 COMMENT ON FUNCTION workflow_track.csv_events(regclass, jsonb) IS
@@ -303,10 +303,10 @@ BEGIN
 	END IF;
 	IF make_kinds THEN
 		PERFORM workflow_track.make_kinds(ARRAY(
-			SELECT DISTINCT e.activity COLLATE "C" FROM workflow_track.mapped_events(document, large_object, relation, mapping) AS e WHERE e.kind_is_unknown ORDER BY 1));
+			SELECT DISTINCT e.activity COLLATE "C" FROM workflow_track.imported_events(document, large_object, relation, mapping) AS e WHERE e.kind_is_unknown ORDER BY 1));
 	END IF;
 	WITH e AS MATERIALIZED (
-		SELECT * FROM workflow_track.mapped_events(document, large_object, relation, mapping)),
+		SELECT * FROM workflow_track.imported_events(document, large_object, relation, mapping)),
 	good AS (
 		INSERT INTO workflow_track.event (occurred_at, source_sequence, time_precision, planned_at, facility, patient_id, encounter_id, subject, item, kind,
 			code, value, severity, actor, actor_role, recipient, recipient_role, source_system, entry_method, detail)
@@ -386,11 +386,9 @@ BEGIN
 	GRANT SELECT, DELETE ON workflow_track.import, workflow_track.import_problem TO workflow_track_admin;
 	GRANT INSERT ON workflow_track.import_problem TO workflow_track_admin, workflow_track_recorder;
 	GRANT INSERT, SELECT ON workflow_track.import TO workflow_track_admin, workflow_track_recorder;
-	GRANT EXECUTE ON FUNCTION workflow_track.xes_rows(text, oid), workflow_track.import_columns(), workflow_track.xes_columns(), workflow_track.mapping_faults(jsonb),
-		workflow_track.map_path(text, text), workflow_track.map_excerpt(jsonb),
-		workflow_track.checked_mapping(jsonb), workflow_track.mapped(jsonb, jsonb), workflow_track.imported_time(text, text, text), workflow_track.imported_precision(text, text),
+	GRANT EXECUTE ON FUNCTION workflow_track.xes_rows(text, oid), workflow_track.import_columns(), workflow_track.xes_columns(), workflow_track.import_mapping(jsonb), workflow_track.imported_value(jsonb, jsonb), workflow_track.imported_time(text, text, text), workflow_track.imported_precision(text, text),
 		workflow_track.imported_json(text), workflow_track.counting_column(regclass), workflow_track.import_rows(text, oid, regclass), workflow_track.known_kinds(jsonb),
-		workflow_track.mapped_events(text, oid, regclass, jsonb), workflow_track.xes_events(text, oid, jsonb), workflow_track.csv_events(regclass, jsonb),
+		workflow_track.imported_events(text, oid, regclass, jsonb), workflow_track.xes_events(text, oid, jsonb), workflow_track.csv_events(regclass, jsonb),
 		workflow_track.make_kinds(text[]), workflow_track.import_events(text, text, oid, regclass, jsonb, boolean),
 		workflow_track.import_xes(text, text, oid, jsonb, boolean), workflow_track.import_csv(text, regclass, jsonb, boolean)
 		TO workflow_track_admin, workflow_track_recorder;

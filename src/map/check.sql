@@ -20,6 +20,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 		('document', 'expectations', '{expectation}*', false),
 		('document', 'duplicates', '{duplicate}*', false),
 		('document', 'billing', '{billing}*', false),
+		('document', 'flows', '{flow}*', false),
 		('step', 'step', 'name', true),
 		('step', 'kind', 'kind', true),
 		('step', 'performed_by', 'name*', false),
@@ -71,6 +72,15 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 		('never', 'kind', 'kind', true),
 		('never', 'after', 'step', false),
 		('never', 'before', 'step', false),
+		('flow', 'from', 'name', true),
+		('flow', 'to', 'name', true),
+		('flow', 'types', 'message type+', true),
+		('flow', 'every', 'within', false),
+		('flow', 'during', '{during}', false),
+		('during', 'days', 'day+', false),
+		('during', 'from', 'clock time', true),
+		('during', 'until', 'clock time', true),
+		('during', 'timezone', 'time zone', true),
 		('when', 'severity', 'severity/', false),
 		('when', 'facility', 'facility/', false),
 		('when', 'entry_method', 'entry method/', false),
@@ -91,6 +101,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 		WHEN 'action' THEN ARRAY['flag', 'reject']
 		WHEN 'severity' THEN ARRAY['normal', 'abnormal', 'critical', 'unknown']
 		WHEN 'entry method' THEN ARRAY['interface', 'manual', 'unknown']
+		WHEN 'day' THEN ARRAY['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday']
 		WHEN 'column' THEN ARRAY['facility', 'encounter_id', 'subject', 'item', 'occurred_at', 'planned_at', 'code',
 			'value', 'severity', 'actor', 'actor_role', 'recipient', 'recipient_role', 'source_system', 'entry_method']
 	END
@@ -117,6 +128,9 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 		('codes', 'beginning of a code', 'Write it as system|beginning, as in "icd10cm|E11"; "cpt|" is every code of that system.'),
 		('within', 'exact duration above zero', 'Use weeks, days, hours, minutes or seconds.'),
 		('early', 'exact duration', 'Use weeks, days, hours, minutes or seconds.'),
+		('message type', 'type of messages', 'Write it as "ORU^R01"; "ADT^*" is every one of ADT.'),
+		('clock time', 'clock time', 'Write it as "07:30", from "00:00" to "23:59".'),
+		('time zone', 'time zone', 'View pg_timezone_names lists them.'),
 		('detail', 'object', 'Use {"key": value} or {"key": [value, value]}.'),
 		('value', 'value', 'A missing value satisfies no condition on detail.')
 	) AS f(form, what, hint) ON f.form = map_form.form
@@ -167,6 +181,18 @@ $$;
 COMMENT ON FUNCTION workflow_track.map_code_prefix(text) IS
 'the beginning of a code as codes are normalised, or null if it is not one';
 
+-- A sign before a number means one thing to ISO and the opposite to POSIX, so no numbers.
+CREATE FUNCTION workflow_track.is_time_zone(name text) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM now() AT TIME ZONE name;
+	RETURN name ~ '^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$';
+EXCEPTION WHEN data_exception THEN
+	RETURN false;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.is_time_zone(text) IS 'whether a text is the name of a time zone';
+
 CREATE FUNCTION workflow_track.map_scalar_faults(document jsonb, path text, form text, value jsonb)
 RETURNS SETOF workflow_track.map_fault
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -188,6 +214,9 @@ BEGIN
 		WHEN 'codes' THEN workflow_track.map_code_prefix(word) IS NOT NULL
 		WHEN 'within' THEN workflow_track.map_duration(word) > interval '0'
 		WHEN 'early' THEN workflow_track.map_duration(word) >= interval '0'
+		WHEN 'message type' THEN word ~ '^[A-Z][A-Z0-9]{2}(\^([A-Z0-9]{3}|\*))?$'
+		WHEN 'clock time' THEN word ~ '^([01]\d|2[0-3]):[0-5]\d$'
+		WHEN 'time zone' THEN workflow_track.is_time_zone(word)
 		WHEN 'detail' THEN jsonb_typeof(value) = 'object'
 		WHEN 'value' THEN jsonb_typeof(value) <> 'null'
 		ELSE word = ANY (workflow_track.map_words(form))

@@ -76,10 +76,19 @@ BEGIN
 		coalesce(workflow_track.map_texts(b.rule -> 'requires_modifiers'), '{}'), workflow_track.map_duration(b.rule ->> 'within')
 	FROM jsonb_array_elements(document -> 'billing') WITH ORDINALITY AS b(rule, n)
 	ORDER BY b.n;
+
+	INSERT INTO workflow_track.workflow_flow (workflow, version, position, from_system, to_system, message_types, every,
+		during_days, during_from, during_until, during_timezone)
+	SELECT document ->> 'workflow', (document ->> 'version')::integer, f.n, f.flow ->> 'from', f.flow ->> 'to',
+		workflow_track.map_texts(f.flow -> 'types'), workflow_track.map_duration(f.flow ->> 'every'),
+		workflow_track.map_texts(f.flow #> '{during,days}'), (f.flow #>> '{during,from}')::time, (f.flow #>> '{during,until}')::time,
+		f.flow #>> '{during,timezone}'
+	FROM jsonb_array_elements(document -> 'flows') WITH ORDINALITY AS f(flow, n)
+	ORDER BY f.n;
 END
 $$;
 COMMENT ON FUNCTION workflow_track.map_store_rules(jsonb) IS
-'stores the expectations, duplicate rules and billing rules of a checked document';
+'stores the expectations, duplicate rules, billing rules and flows of a checked document';
 
 CREATE FUNCTION workflow_track.define_workflow(document jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -191,6 +191,34 @@ END
 $setup$;
 COMMENT ON FUNCTION workflow_track.setup_rule() IS 'makes the tables of duplicate rules and billing rules';
 
+CREATE FUNCTION workflow_track.setup_flow_table() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $setup$
+BEGIN
+	CREATE TABLE IF NOT EXISTS workflow_track.workflow_flow (
+		workflow text COLLATE "C" NOT NULL,
+		version integer NOT NULL,
+		position integer NOT NULL,
+		from_system text COLLATE "C" NOT NULL,
+		to_system text COLLATE "C" NOT NULL,
+		message_types text[] COLLATE "C" NOT NULL,
+		every interval,
+		during_days text[] COLLATE "C",
+		during_from time,
+		during_until time,
+		during_timezone text COLLATE "C",
+		PRIMARY KEY (workflow, version, position),
+		FOREIGN KEY (workflow, version) REFERENCES workflow_track.workflow ON DELETE CASCADE
+	);
+	COMMENT ON TABLE workflow_track.workflow_flow IS 'which system sends which messages to which, and how often at least';
+	PERFORM workflow_track.comment_columns('workflow_flow', 'workflow', 'the workflow', 'version', 'its version', 'position', 'the place in the document''s list, from 1',
+		'from_system', 'the sender, MSH-3', 'to_system', 'the receiver, MSH-5', 'message_types', 'the types of messages, as in MSH-9; ADT^* is every one of ADT',
+		'every', 'the longest time without one, in hours; null is not judged', 'during_days', 'the days on which that is judged; null is every day',
+		'during_from', 'the time of day from which it is judged; null is always', 'during_until', 'until when; at or before during_from it is on the next day',
+		'during_timezone', 'the time zone of both');
+END
+$setup$;
+COMMENT ON FUNCTION workflow_track.setup_flow_table() IS 'makes the table of flows';
+
 CREATE FUNCTION workflow_track.setup_map() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $setup$
 BEGIN
@@ -198,12 +226,13 @@ BEGIN
 	PERFORM workflow_track.setup_workflow();
 	PERFORM workflow_track.setup_expectation();
 	PERFORM workflow_track.setup_rule();
+	PERFORM workflow_track.setup_flow_table();
 
 	-- Rules are written by define_workflow() alone.
 	GRANT SELECT ON workflow_track.event_kind TO workflow_track_admin, workflow_track_recorder, workflow_track_analyst;
 	GRANT INSERT, UPDATE, DELETE ON workflow_track.event_kind TO workflow_track_admin;
 	GRANT SELECT ON workflow_track.workflow, workflow_track.workflow_step, workflow_track.workflow_transition,
-		workflow_track.expectation, workflow_track.duplicate_rule, workflow_track.billing_rule
+		workflow_track.expectation, workflow_track.duplicate_rule, workflow_track.billing_rule, workflow_track.workflow_flow
 		TO workflow_track_admin, workflow_track_analyst;
 	GRANT EXECUTE ON FUNCTION workflow_track.define_workflow(jsonb),
 		workflow_track.set_workflow_state(text, integer, text) TO workflow_track_admin;

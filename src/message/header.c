@@ -168,6 +168,8 @@ read_names(Received *r, const Hl7Message *m, Hl7Arena *arena)
 {
 	r->source_system = never_null(header_text(m, arena, 3, true));
 	r->facility = never_null(header_text(m, arena, 4, true));
+	r->receiving_system = never_null(header_text(m, arena, 5, true));
+	r->receiving_facility = never_null(header_text(m, arena, 6, true));
 	r->message_type = header_text(m, arena, 9, false);
 	r->control_id = header_text(m, arena, 10, false);
 	if (r->part == HL7_ENVELOPE)
@@ -248,6 +250,8 @@ read_loosely(Received *r, Hl7Arena *arena)
 	read_names(r, m, arena);
 	r->source_system = never_null(valid_or_null(r->source_system));
 	r->facility = never_null(valid_or_null(r->facility));
+	r->receiving_system = never_null(valid_or_null(r->receiving_system));
+	r->receiving_facility = never_null(valid_or_null(r->receiving_facility));
 	r->message_type = valid_or_null(r->message_type);
 	r->control_id = valid_or_null(r->control_id);
 }
@@ -273,7 +277,7 @@ decode_bytes(Received *r, Hl7Arena *arena)
 		r->source = source_find((Hl7Slice) {r->source_system.data, r->source_system.len},
 								(Hl7Slice) {r->facility.data, r->facility.len});
 		/* these are bytes yet, which no row may hold */
-		r->source_system = r->facility = (Str) {"", 0};
+		r->source_system = r->facility = r->receiving_system = r->receiving_facility = (Str) {"", 0};
 		r->message_type = r->control_id = (Str) {NULL, 0};
 		if (name.len > 0)
 			r->encoding = charset_encoding(name);
@@ -332,6 +336,8 @@ clip_header(Received *r)
 {
 	r->source_system.len = pg_mbcliplen(r->source_system.data, r->source_system.len, WT_IDENTIFIER_MAX);
 	r->facility.len = pg_mbcliplen(r->facility.data, r->facility.len, WT_IDENTIFIER_MAX);
+	r->receiving_system.len = pg_mbcliplen(r->receiving_system.data, r->receiving_system.len, WT_IDENTIFIER_MAX);
+	r->receiving_facility.len = pg_mbcliplen(r->receiving_facility.data, r->receiving_facility.len, WT_IDENTIFIER_MAX);
 	if (r->control_id.data != NULL)
 		r->control_id.len = pg_mbcliplen(r->control_id.data, r->control_id.len, WT_IDENTIFIER_MAX);
 	if (r->message_type.data != NULL)
@@ -342,7 +348,7 @@ clip_header(Received *r)
 void
 read_header(Received *r, Hl7Arena *arena)
 {
-	r->source_system = r->facility = (Str) {"", 0};
+	r->source_system = r->facility = r->receiving_system = r->receiving_facility = (Str) {"", 0};
 	if (!decode_bytes(r, arena) || r->part == HL7_ENVELOPE)
 		read_loosely(r, arena);
 	else

@@ -72,6 +72,8 @@ typedef struct Received
 	Hl7Error	error;
 	Str			facility;
 	Str			source_system;
+	Str			receiving_system;	/* MSH-5 and MSH-6, empty where there are none */
+	Str			receiving_facility;
 	Str			control_id;
 	Str			message_type;
 	const Source *source;

@@ -23,12 +23,17 @@ BEGIN
 		problems text[] COLLATE "C",
 		identifiers text[] COLLATE "C",
 		is_result boolean NOT NULL DEFAULT false,
+		receiving_system text COLLATE "C" NOT NULL DEFAULT '',
+		receiving_facility text COLLATE "C" NOT NULL DEFAULT '',
 		PRIMARY KEY (message_id, received_at)
 	) PARTITION BY RANGE (received_at);
 	-- Many rows at once: an entry of the index is cheap to add, and cheap to find.
 	CREATE INDEX IF NOT EXISTS message_identifiers ON workflow_track.message USING gin (identifiers) WITH (gin_pending_list_limit = 256);
 	CREATE INDEX IF NOT EXISTS message_problem ON workflow_track.message (received_at) WHERE status <> 'processed' OR problem IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS message_result ON workflow_track.message (received_at) WHERE is_result;
+	-- By sender, receiver and type: each of them is met, and its last message found, without reading the others.
+	CREATE INDEX IF NOT EXISTS message_flow ON workflow_track.message
+		(source_system, receiving_system, message_type, coalesce(care_facility, facility), received_at) WHERE message_type IS NOT NULL;
 	COMMENT ON TABLE workflow_track.message IS 'every message that came in, as it came, and what became of it';
 	PERFORM workflow_track.comment_columns('message',
 		'message_id', 'number of the message; given by this database', 'received_at', 'when this database stored it: the time of the transaction',
@@ -41,7 +46,7 @@ BEGIN
 		'attempts', 'how often it was read', 'care_facility', 'where the patient is cared for', 'patient_id', 'the patient',
 		'encounter_id', 'the visit', 'subject', 'the first number of an order, document or the like that it gives an event of',
 		'problems', 'everything that is the matter, by name', 'identifiers', 'the numbers that message_trace() finds it by',
-		'is_result', 'whether it has results');
+		'is_result', 'whether it has results', 'receiving_system', 'to whom it was sent, MSH-5; empty where it names none', 'receiving_facility', 'MSH-6; empty likewise');
 	PERFORM workflow_track.make_message_month(m)
 		FROM generate_series(date_trunc('month', now()), now() + interval '24 months', interval '1 month') m
 		WHERE to_regclass('workflow_track.message_key') IS NOT NULL;

@@ -29,7 +29,8 @@ enum
 {
 	MS_MESSAGE_ID, MS_RECEIVED_AT, MS_FORMAT, MS_FACILITY, MS_SOURCE_SYSTEM, MS_CONTROL_ID, MS_MESSAGE_TYPE,
 	MS_BODY, MS_RAW, MS_BODY_HASH, MS_STATUS, MS_PROBLEM, MS_EXPLANATION, MS_ATTEMPTS, MS_CARE_FACILITY,
-	MS_PATIENT_ID, MS_ENCOUNTER_ID, MS_SUBJECT, MS_PROBLEMS, MS_IDENTIFIERS, MS_IS_RESULT, MS_NCOLUMNS
+	MS_PATIENT_ID, MS_ENCOUNTER_ID, MS_SUBJECT, MS_PROBLEMS, MS_IDENTIFIERS, MS_IS_RESULT,
+	MS_RECEIVING_SYSTEM, MS_RECEIVING_FACILITY, MS_NCOLUMNS
 };
 
 static Statement make_month = {
@@ -47,7 +48,8 @@ static Statement update_message = {
 	"message_type = n.message_type, body = n.body, raw = n.raw, body_hash = n.body_hash, status = n.status, "
 	"problem = n.problem, explanation = n.explanation, attempts = m.attempts OPERATOR(pg_catalog.+) 1, "
 	"care_facility = n.care_facility, patient_id = n.patient_id, encounter_id = n.encounter_id, subject = n.subject, "
-	"problems = n.problems, identifiers = n.identifiers, is_result = n.is_result FROM (SELECT ($1).*) n "
+	"problems = n.problems, identifiers = n.identifiers, is_result = n.is_result, "
+	"receiving_system = n.receiving_system, receiving_facility = n.receiving_facility FROM (SELECT ($1).*) n "
 	"WHERE m.message_id OPERATOR(pg_catalog.=) n.message_id AND m.received_at OPERATOR(pg_catalog.=) n.received_at",
 	1, {0}
 };
@@ -115,6 +117,8 @@ message_row(const Received *r, TimestampTz received_at, Datum *values, bool *nul
 	}
 	put_texts(values, nulls, MS_IDENTIFIERS, elements, n);
 	values[MS_IS_RESULT] = BoolGetDatum(r->is_result);
+	put_text(values, nulls, MS_RECEIVING_SYSTEM, r->receiving_system);
+	put_text(values, nulls, MS_RECEIVING_FACILITY, r->receiving_facility);
 }
 
 /* The partition of this month, made if need be. */

@@ -61,6 +61,11 @@ BEGIN
 			WHERE m.received_at > now() - interval '24 hours' AND (m.status <> 'processed' OR m.problem IS NOT NULL)
 				AND m.status IN ('rejected', 'incomplete')) x
 		UNION ALL
+		SELECT 'declared flows that are silent or never seen', n::text, CASE WHEN n > 0 THEN 'warning' ELSE 'ok' END,
+			'view flow_gap shows them: look at the interfaces ' || coalesce(names, 'none')
+		FROM (SELECT count(*) AS n, string_agg(DISTINCT g.from_system || ' to ' || g.to_system, ', ') AS names
+			FROM workflow_track.flow_gap g WHERE g.problem IN ('silent', 'never_seen')) f
+		UNION ALL
 		SELECT 'silent senders', n::text, CASE WHEN n > 0 THEN 'warning' ELSE 'ok' END,
 			'systems that recorded events in the last 7 days and none in the last 24 hours: ' || coalesce(names, 'none')
 		FROM (SELECT count(*) AS n, string_agg(source_system, ', ' ORDER BY source_system) AS names
