@@ -15,6 +15,8 @@
 typedef struct Touched
 {
 	Str			patient;
+	int			nest_level;		/* of the subtransaction that noted it first; 0 once that is rolled back */
+	struct Touched *before;		/* the one that was noted before it */
 	TimestampTz first_at;		/* no event of this transaction is earlier */
 	int			nevents;		/* how many of them there are */
 	bool		linked;			/* merged, aliased, retracted or a test patient */

@@ -6,8 +6,8 @@
  * Row triggers only note patients.  Once, before the transaction commits or is
  * prepared, all of them are locked in one order and evaluated under a snapshot
  * that is taken after the locks: so whoever comes second sees what came first,
- * at every isolation level.  Patients noted by a subtransaction that was rolled
- * back are evaluated too, which finds nothing new.
+ * at every isolation level.  Patients that only a subtransaction noted which was
+ * rolled back are not: whoever commits waits for nothing that it took back.
  */
 #include "postgres.h"
 
@@ -28,7 +28,9 @@
 /* All of them; in the transaction's memory, so NULL outside. */
 static Touched **touched = NULL;
 static uint32 touched_mask = 0;
+static uint32 touched_used = 0; /* slots, also of what was rolled back */
 static uint32 touched_count = 0;
+static Touched *noted_last = NULL;	/* before it what came first; levels never fall on the way to it */
 static int64 *refusable = NULL; /* events of kinds that a rule may refuse */
 static int	nrefusable = 0;
 
@@ -71,7 +73,7 @@ touch_patient(Str patient, TimestampTz first_at, Touch why)
 	Touched   **slot;
 	Touched    *t;
 
-	if (touched == NULL || touched_count * 2 > touched_mask)
+	if (touched == NULL || touched_used * 2 > touched_mask)
 		grow_touched();
 	slot = touched_slot(patient);
 	if (*slot == NULL)
@@ -83,10 +85,18 @@ touch_patient(Str patient, TimestampTz first_at, Touch why)
 		memcpy(copy, patient.data, patient.len);
 		(*slot)->patient.data = copy;
 		(*slot)->patient.len = patient.len;
-		(*slot)->first_at = first_at;
-		touched_count++;
+		touched_used++;
 	}
 	t = *slot;
+	if (t->nest_level == 0)
+	{
+		*t = (Touched)
+		{
+			.patient = t->patient, .nest_level = GetCurrentTransactionNestLevel(), .before = noted_last, .first_at = first_at
+		};
+		noted_last = t;
+		touched_count++;
+	}
 	t->first_at = Min(t->first_at, first_at);
 	t->nevents += why == TOUCH_EVENT;
 	t->linked |= why == TOUCH_LINK || why == TOUCH_JOINED;
@@ -120,10 +130,29 @@ forget_touched(void)
 {
 	touched = NULL;
 	touched_mask = 0;
+	touched_used = 0;
 	touched_count = 0;
+	noted_last = NULL;
 	refusable = NULL;
 	nrefusable = 0;
 	forget_aliases();
+}
+
+/* Forgets the patients that nothing but a subtransaction noted which is rolled back. */
+static void
+at_subtransaction_end(SubXactEvent event, SubTransactionId id, SubTransactionId parent, void *arg)
+{
+	int			level = GetCurrentTransactionNestLevel();
+
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		for (; noted_last != NULL && noted_last->nest_level >= level; noted_last = noted_last->before)
+		{
+			noted_last->nest_level = 0;
+			touched_count--;
+		}
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+		for (Touched *t = noted_last; t != NULL && t->nest_level >= level; t = t->before)
+			t->nest_level = level - 1;
 }
 
 /* Order by patient id. */
@@ -140,7 +169,7 @@ list_touched(void)
 	List	   *list = NIL;
 
 	for (uint32 i = 0; i <= touched_mask; i++)
-		if (touched[i] != NULL)
+		if (touched[i] != NULL && touched[i]->nest_level > 0)
 			list = lappend(list, touched[i]);
 	list_sort(list, compare_touched);
 	return list;
@@ -166,7 +195,7 @@ detect_touched(bool rebase)
 	MemoryContext old;
 	Snapshot	snapshot;
 
-	if (touched == NULL)
+	if (touched_count == 0)
 		return;
 	context = AllocSetContextCreate(TopTransactionContext, "workflow_track detection",
 									ALLOCSET_DEFAULT_SIZES);
@@ -218,9 +247,10 @@ at_transaction_end(XactEvent event, void *arg)
 	}
 }
 
-/* Asks to be called at the ends of transactions. */
+/* Asks to be called at the ends of transactions and subtransactions. */
 void
 touched_init(void)
 {
 	RegisterXactCallback(at_transaction_end, NULL);
+	RegisterSubXactCallback(at_subtransaction_end, NULL);
 }
