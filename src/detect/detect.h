@@ -6,8 +6,8 @@
  * The way of the data: touched.c gathers the patients that a transaction
  * touches; at its end evaluate.c locks them (lock.c), loads their events
  * (patient.c, links.c, event.c), evaluates them by the rules (rules.c, when.c,
- * staff.c; loop.c, duplicate.c, routing.c, handoff.c) and brings the kept state
- * to what was found (store.c, rows.c, handoff_store.c).
+ * staff.c; loop.c, duplicate.c, routing.c, handoff.c; src/billing) and brings the
+ * kept state to what was found (store.c, rows.c, handoff_store.c).
  */
 #ifndef WT_DETECT_H
 #define WT_DETECT_H
@@ -127,6 +127,18 @@ typedef struct Delivery
 	Datum		roles_array;	/* text[] */
 } Delivery;
 
+/* What a charge needs in order to be paid. */
+typedef struct BillingRule
+{
+	Str			codes;			/* the beginning of those that it covers */
+	int64		within;			/* from documentation to charge */
+	int			ndocumented_by;
+	int		   *documented_by;	/* ids of kinds ... */
+	StrList		documentation;	/* ... and in words, as one text */
+	bool		requires_authorization;
+	StrList		requires_modifiers; /* in order of bytes */
+} BillingRule;
+
 typedef struct Kind
 {
 	Str			name;
@@ -136,6 +148,7 @@ typedef struct Kind
 	bool		needs_detail;	/* some rule looks into its detail */
 	bool		may_reject;		/* some duplicate rule refuses it */
 	bool		is_merge;		/* patient.merged or encounter.merged */
+	bool		is_billed;		/* billing looks at it */
 } Kind;
 
 typedef struct Rules
@@ -148,9 +161,18 @@ typedef struct Rules
 	DuplicateRule *duplicates;
 	int			ndeliveries;
 	Delivery   *deliveries;
+	int			nbilling;
+	BillingRule *billing;
 	int64		lookback;		/* no rule looks back further from an event of good precision */
 	int			offered;		/* kinds of an explicit handoff */
 	int			accepted;
+	int			charged;		/* kinds that billing looks at, beside those that document */
+	int			diagnosed;
+	int			approved;
+	int			submitted;
+	int			accepted_claim;
+	int			denied;
+	int			paid;
 } Rules;
 
 extern const Rules *rules_current(void);
@@ -354,7 +376,7 @@ typedef struct Store Store;
 
 extern Store *store_begin(Snapshot snapshot, bool rebase);
 extern void store_patient(Store *store, Patient *p, const Rules *rules, bool is_new);
-extern bool store_window(Store *store, Loader *loader, List *ids, TimestampTz from, bool linked);
+extern bool store_window(Store *store, Loader *loader, List *ids, TimestampTz since, TimestampTz from, bool linked);
 extern void store_end(Store *store);
 
 #define WT_ERRCODE_DUPLICATE MAKE_SQLSTATE('W','T','0','0','1')

@@ -148,7 +148,9 @@ BEGIN
 			WHERE x.workflow = ANY (workflows)
 		UNION SELECT d.kind FROM workflow_track.duplicate_rule d WHERE d.workflow = ANY (workflows)
 		UNION SELECT s.kind FROM workflow_track.workflow_step s
-			WHERE s.workflow = ANY (workflows) AND cardinality(s.delivered_to) > 0);
+			WHERE s.workflow = ANY (workflows) AND cardinality(s.delivered_to) > 0
+		UNION SELECT k FROM workflow_track.billing_rule b, unnest(array_append(b.documented_by, 'charge.captured')) k
+			WHERE b.workflow = ANY (workflows));
 	IF cardinality(kinds) + cardinality(actors) > 0 THEN
 		INSERT INTO workflow_track.stale_patient (patient_id)
 			SELECT DISTINCT e.patient_id FROM workflow_track.event e
@@ -225,7 +227,10 @@ BEGIN
 			UNION ALL SELECT patient_id, NULL FROM workflow_track.patient_state
 			UNION ALL SELECT DISTINCT patient_id, NULL::timestamptz FROM workflow_track.loop_state
 			UNION ALL SELECT DISTINCT patient_id, NULL::timestamptz FROM workflow_track.duplicate_state
-			UNION ALL SELECT DISTINCT patient_id, NULL::timestamptz FROM workflow_track.misrouted_state) known
+			UNION ALL SELECT DISTINCT patient_id, NULL::timestamptz FROM workflow_track.misrouted_state
+			UNION ALL SELECT DISTINCT patient_id, NULL::timestamptz FROM workflow_track.billing_state
+			UNION ALL SELECT DISTINCT patient_id, NULL::timestamptz FROM workflow_track.charge_state
+			UNION ALL SELECT DISTINCT patient_id, NULL::timestamptz FROM workflow_track.claim_state) known
 		GROUP BY patient_id
 		ON CONFLICT (patient_id) DO UPDATE SET first_at = excluded.first_at;
 END

@@ -241,7 +241,7 @@ evaluate_part(Loader *loader, Store *store, List *ids, bool linked)
 		is_new &= !t->is_known;
 		whole |= t->whole || t->imprecise || t->nevents >= MANY_EVENTS;
 	}
-	if (whole || is_new || !store_window(store, loader, ids, from, linked))
+	if (whole || is_new || !store_window(store, loader, ids, since, from, linked))
 		evaluate_whole(loader, store, ids, since, linked, is_new);
 }
 

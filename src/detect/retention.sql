@@ -5,7 +5,8 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UT
 DECLARE
 	lookback CONSTANT interval := (SELECT coalesce(max(r.back), interval '0') FROM (
 		SELECT d.workflow, d.version, d.within AS back FROM workflow_track.duplicate_rule AS d
-		UNION ALL SELECT x.workflow, x.version, x.early FROM workflow_track.expectation AS x) AS r
+		UNION ALL SELECT x.workflow, x.version, x.early FROM workflow_track.expectation AS x
+		UNION ALL SELECT b.workflow, b.version, b.within FROM workflow_track.billing_rule AS b) AS r
 		JOIN workflow_track.workflow AS w USING (workflow, version) WHERE w.state = 'current');
 BEGIN
 	RETURN QUERY
@@ -104,6 +105,9 @@ BEGIN
 	DELETE FROM workflow_track.loop_state WHERE opened_at < month_start;
 	DELETE FROM workflow_track.duplicate_state WHERE duplicate_at < month_start;
 	DELETE FROM workflow_track.misrouted_state WHERE occurred_at < month_start;
+	DELETE FROM workflow_track.billing_state WHERE occurred_at < month_start;
+	DELETE FROM workflow_track.charge_state WHERE charged_at < month_start;
+	DELETE FROM workflow_track.claim_state WHERE submitted_at < month_start;
 	UPDATE workflow_track.detection_state d SET horizon = greatest(d.horizon, month_start);
 	IF touched.ids IS NOT NULL THEN
 		PERFORM workflow_track.touch_patients(touched.ids, touched.times, touched.links);

@@ -248,6 +248,92 @@ read_duplicate(void *arg, const Datum *values, const bool *nulls)
 	current->rules = lappend(current->rules, rule);
 }
 
+static const char *const billing_columns[] = {
+	"workflow", "version", "codes", "documented_by", "requires_authorization",
+	"requires_modifiers", "within"
+};
+
+/* Order of bytes, for qsort. */
+static int
+compare_str(const void *a, const void *b)
+{
+	return str_compare(*(const Str *) a, *(const Str *) b);
+}
+
+/* A text[] as a list in order of bytes. */
+static StrList
+sorted_list(Datum array, bool isnull)
+{
+	StrList		list = str_list(array, isnull);
+
+	if (list.n > 1)
+		qsort(list.items, list.n, sizeof(Str), compare_str);
+	return list;
+}
+
+/* Texts as a list of one: any of them will do. */
+static StrList
+in_words(StrList texts)
+{
+	StrList		list = {1, palloc(sizeof(Str))};
+	StringInfoData words;
+
+	initStringInfo(&words);
+	for (int i = 0; i < texts.n; i++)
+		appendStringInfo(&words, "%s%s", i == 0 ? "" : " or ", texts.items[i].data);
+	list.items[0].data = words.data;
+	list.items[0].len = words.len;
+	return list;
+}
+
+/* Reads a row of billing_rule. */
+static void
+read_billing(void *arg, const Datum *values, const bool *nulls)
+{
+	VersionList *current = arg;
+	BillingRule *rule;
+
+	if (!is_current(current, values[0], values[1]))
+		return;
+	rule = palloc0(sizeof(BillingRule));
+	rule->codes = str_copy(str_of_datum(values[2]));
+	rule->ndocumented_by = kind_ids(values[3], nulls[3], &rule->documented_by);
+	rule->documentation = in_words(sorted_list(values[3], nulls[3]));
+	rule->requires_authorization = DatumGetBool(values[4]);
+	rule->requires_modifiers = sorted_list(values[5], nulls[5]);
+	rule->within = duration(values[6]);
+	for (int i = 0; i < rule->ndocumented_by; i++)
+		rules->kinds[rule->documented_by[i]]->is_billed = true;
+	current->rules = lappend(current->rules, rule);
+}
+
+/* The id of a kind that billing looks at. */
+static int
+billed_kind(const char *name, bool matters)
+{
+	Str			s = {name, strlen(name)};
+	Kind	   *kind = kind_intern(s, true);
+
+	kind->is_billed |= matters;
+	return kind->id;
+}
+
+/* Charges matter where a rule says what they need; claims always do. */
+static void
+name_billed_kinds(void)
+{
+	bool		has_rules = rules->nbilling > 0;
+
+	rules->charged = billed_kind("charge.captured", has_rules);
+	rules->kinds[rules->charged]->needs_detail |= has_rules;
+	rules->diagnosed = billed_kind("diagnosis.documented", has_rules);
+	rules->approved = billed_kind("authorization.approved", has_rules);
+	rules->submitted = billed_kind("claim.submitted", true);
+	rules->accepted_claim = billed_kind("claim.accepted", true);
+	rules->denied = billed_kind("claim.denied", true);
+	rules->paid = billed_kind("claim.paid", true);
+}
+
 static const char *const step_columns[] = {
 	"workflow", "version", "step", "kind", "delivered_to"
 };
@@ -344,6 +430,9 @@ compile_rules(void)
 		rules->duplicates = packed(&current, sizeof(DuplicateRule), &rules->nduplicates);
 		table_read("workflow_step", lengthof(step_columns), step_columns, read_step, &current);
 		rules->deliveries = packed(&current, sizeof(Delivery), &rules->ndeliveries);
+		table_read("billing_rule", lengthof(billing_columns), billing_columns, read_billing, &current);
+		rules->billing = packed(&current, sizeof(BillingRule), &rules->nbilling);
+		name_billed_kinds();
 		rules->lookback = look_back();
 		rules->offered = kind_intern(offered, false)->id;
 		rules->accepted = kind_intern(accepted, false)->id;

@@ -8,6 +8,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "billing/billing.h"
 #include "detect/detect.h"
 #include "detect/rows.h"
 #include "detect/store.h"
@@ -19,6 +20,7 @@ struct Store
 	StateTable	duplicates;
 	StateTable	misrouted;
 	HandoffStore *handoffs;
+	BillingStore *billing;
 };
 
 /* --- findings as rows ------------------------------------------------------ */
@@ -163,6 +165,7 @@ store_begin(Snapshot snapshot, bool rebase)
 	store->duplicates = duplicates;
 	store->misrouted = misrouted;
 	store->handoffs = handoff_store_begin(snapshot, rebase);
+	store->billing = billing_store_begin(snapshot);
 	return store;
 }
 
@@ -226,6 +229,7 @@ store_patient(Store *store, Patient *p, const Rules *rules, bool is_new)
 	keep_duplicates(store, p, rules, &duplicates);
 	keep_misrouted(store, p, rules, &misrouted);
 	handoff_store_patient(store->handoffs, p, rules, is_new);
+	billing_store_patient(store->billing, p, rules, is_new);
 }
 
 /* --- a window -------------------------------------------------------------- */
@@ -342,10 +346,11 @@ update_misrouted(Store *store, Row *row, const OpenMisrouted *open)
 /*
  * Finds what events that are all at or after `from` change of what is kept, by
  * looking at a window of events; false, and nothing is written, where that is
- * not enough.
+ * not enough.  Billing looks at encounters from their beginning, at what
+ * happened since `since`, but only where they are told something that it minds.
  */
 bool
-store_window(Store *store, Loader *loader, List *ids, TimestampTz from, bool linked)
+store_window(Store *store, Loader *loader, List *ids, TimestampTz since, TimestampTz from, bool linked)
 {
 	const Rules *rules = loader_rules(loader);
 	int			nids = list_length(ids);
@@ -388,6 +393,8 @@ store_window(Store *store, Loader *loader, List *ids, TimestampTz from, bool lin
 		if (earlier.misrouted[i].is_known)
 			update_misrouted(store, &kept.unclaimed.rows[i], &earlier.misrouted[i]);
 	handoff_store_later(store->handoffs, id, nids);
+	if (has_billed(p))
+		billing_store_patient(store->billing, loader_patient(loader, ids, since, linked), rules, false);
 	return true;
 }
 
@@ -399,4 +406,5 @@ store_end(Store *store)
 	table_done(&store->duplicates.table);
 	table_done(&store->misrouted.table);
 	handoff_store_end(store->handoffs);
+	billing_store_end(store->billing);
 }

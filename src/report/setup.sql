@@ -264,6 +264,7 @@ BEGIN
 	PERFORM workflow_track.setup_loop_views();
 	PERFORM workflow_track.setup_finding_views();
 	PERFORM workflow_track.setup_handoff_views();
+	PERFORM workflow_track.setup_billing_views();
 	PERFORM workflow_track.setup_flow();
 	PERFORM workflow_track.setup_health();
 END
