@@ -6,7 +6,7 @@ SET datestyle = 'ISO';
 \set SHOW_CONTEXT never
 
 -- Three hospitals with a finding of each sort.  Of SOUTH, all that is text is secret; TEST has a test patient.
-SELECT define_workflow('{"workflow": "routes", "version": 1, "state": "current", "steps": [{"step": "result", "kind": "result.final", "performed_by": ["lab"], "delivered_to": ["provider"], "repeatable": true}], "transitions": [["result", "result"]], "flows": [{"from": "EHR", "to": "LIS", "types": ["ORM^O01"]}]}');
+SELECT define_workflow('{"workflow": "routes", "version": 1, "state": "current", "steps": [{"step": "result", "kind": "result.final", "performed_by": ["lab"], "delivered_to": ["provider"], "repeatable": true}], "transitions": [["result", "result"]], "flows": [{"from": "EHR", "to": "LIS", "types": ["ORM^O01"]}], "billing": [{"codes": "local:X|", "documented_by": ["procedure.documented"], "within": "1 hour"}]}');
 INSERT INTO test_patient VALUES ('test patient');
 INSERT INTO event (facility, patient_id, encounter_id, subject, item, code, value, actor, actor_role, recipient, recipient_role, source_system, detail, severity, entry_method, kind, occurred_at)
 SELECT f.facility, text || 'patient', text || 'visit', text || 'subject', text || 'item', ('local:X|' || text || 'code')::clinical_code, text || 'value',
@@ -14,7 +14,8 @@ SELECT f.facility, text || 'patient', text || 'visit', text || 'subject', text |
 	timestamptz '2024-01-10' + k.n * interval '1 hour'
 FROM (VALUES ('NORTH', 'north '), ('SOUTH', 'SECRET '), ('TEST', 'test ')) AS f(facility, text),
 	(VALUES (1, 'order.placed', 'dr.a', 'EHR'), (2, 'handoff.offered', 'dr.a', 'EHR'), (3, 'handoff.accepted', 'dr.b', 'EHR'), (4, 'result.final', 'lab', 'LIS'),
-	(5, 'data.entered', 'dr.a', 'EHR'), (6, 'data.entered', 'n.s', 'PMS'), (7, 'result.corrected', 'lab', 'LIS')) AS k(n, kind, actor, system);
+	(5, 'data.entered', 'dr.a', 'EHR'), (6, 'data.entered', 'n.s', 'PMS'), (7, 'result.corrected', 'lab', 'LIS'),
+	(8, 'charge.captured', 'clerk', 'BILL'), (9, 'claim.submitted', 'clerk', 'BILL'), (10, 'claim.denied', 'clerk', 'BILL')) AS k(n, kind, actor, system);
 SELECT maintain();
 INSERT INTO inbox (body)
 SELECT format(E'MSH|^~\\&|%1$sEHR|%2$s|||20240110||MFN^M02|%1$sid|P|2.5\rPID|1||%1$spatient\rPV1|1|I|A^B^C^%2$s|||||||||||||||%1$svisit', f.text, f.facility)
@@ -126,10 +127,10 @@ RESET ROLE;
 --
 -- Yet a condition on the patient reaches an index, through each view
 --
-INSERT INTO event (patient_id, facility, encounter_id, subject, kind, occurred_at, severity, detail, entry_method, source_system)
-SELECT 'Q' || n, 'NORTH', 'V', 'S', k.kind, timestamptz '2024-01-10' + n * interval '1 hour', 'abnormal', '{"patient_class": "O"}', 'manual', system
-FROM generate_series(1, 500) AS n, (VALUES ('result.final', 'LIS'), ('data.entered', 'EHR'), ('data.entered', 'PMS')) AS k(kind, system);
-ANALYZE event, loop_state, duplicate_state, misrouted_state, patient_state;
+INSERT INTO event (patient_id, facility, encounter_id, subject, code, kind, occurred_at, severity, detail, entry_method, source_system)
+SELECT 'Q' || n, 'NORTH', 'V', 'S', 'local:X|q', k.kind, timestamptz '2024-01-10' + n * interval '1 hour', 'abnormal', '{"patient_class": "O"}', 'manual', system
+FROM generate_series(1, 500) AS n, (VALUES ('result.final', 'LIS'), ('data.entered', 'EHR'), ('data.entered', 'PMS'), ('charge.captured', 'BILL'), ('claim.submitted', 'BILL')) AS k(kind, system);
+ANALYZE event, loop_state, duplicate_state, misrouted_state, billing_state, charge_state, claim_state, patient_state;
 CREATE FUNCTION pg_temp.index_conditions(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
 	line text;

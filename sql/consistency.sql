@@ -12,7 +12,8 @@ SELECT define_workflow('{"workflow": "site", "version": 1, "state": "current",
 			"expect": ["result.acknowledged"], "by": ["provider"], "correlated_by": "item", "within": "1 hour", "early": "2 minutes",
 			"cancelled_by": ["result.cancelled", {"kind": "patient.died", "correlated_by": "patient"}]},
 		{"name": "seen", "category": "follow_up", "after": ["encounter.discharged"], "expect": ["followup.completed"], "correlated_by": "encounter", "within": "7 days"}],
-	"duplicates": [{"kind": "data.entered", "same": ["code", "value"], "different": ["source_system"], "within": "24 hours"}]}');
+	"duplicates": [{"kind": "data.entered", "same": ["code", "value"], "different": ["source_system"], "within": "24 hours"}],
+	"billing": [{"codes": "cpt|", "documented_by": ["procedure.documented", "note.signed"], "requires_authorization": true, "requires_modifiers": ["25"], "within": "24 hours"}]}');
 INSERT INTO staff (actor, role, active_during, is_shared_inbox) VALUES ('dr.a', 'provider', NULL, false), ('dr.b', 'provider', '(,2024-01-01)', false), ('inbox', 'provider', NULL, true), ('n.s', 'nurse', NULL, false);
 INSERT INTO test_patient VALUES ('P9');
 CREATE FUNCTION pg_temp.record(kind text, patient text, minute integer, encounter text DEFAULT 'V1', subject text DEFAULT 'O1', item text DEFAULT NULL, actor text DEFAULT 'dr.a',
@@ -40,6 +41,16 @@ SELECT status, count(*) FROM care_loop_at('2024-03-05') GROUP BY status ORDER BY
 SELECT count(*) AS misrouted FROM misrouted_result;
 SELECT count(*) AS duplicates FROM duplicate_entry;
 SELECT count(*) AS called_off FROM retraction WHERE message_id IS NOT NULL;
+
+-- One mismatch of billing of each sort, and a claim.
+INSERT INTO event (patient_id, encounter_id, facility, actor, subject, code, occurred_at, kind, detail)
+SELECT e.patient, 'V1', 'NORTH', 'n.s', e.subject, e.code::clinical_code, timestamptz '2024-02-01' + e.hour * interval '1 hour', e.kind, e.detail::jsonb FROM (VALUES
+	('P7', NULL, 'cpt|12001', 0, 'procedure.documented', NULL), ('P7', NULL, 'cpt|12001', 25, 'charge.captured', '{"diagnoses": ["icd10cm|I10", "icd10cm|what"], "modifiers": ["59"]}'),
+	('P7', NULL, 'cpt|12002', 0, 'procedure.documented', NULL), ('P7', NULL, 'cpt|12003', 0, 'charge.captured', '{"authorization": "A", "modifiers": ["25"]}'),
+	('P7', 'C', NULL, 30, 'claim.submitted', NULL), ('P7', 'C', NULL, 40, 'claim.accepted', NULL), ('P7', 'C', NULL, 50, 'claim.denied', NULL),
+	('P8', NULL, 'cpt|12003', 0, 'charge.captured', NULL), ('P8', NULL, 'cpt|12003', 1, 'note.signed', NULL), ('P8', NULL, 'cpt|12003', 2, 'authorization.approved', NULL)) AS e(patient, subject, code, hour, kind, detail);
+SELECT patient_id, problem, code, found_at, settled_at FROM billing_finding ORDER BY patient_id, problem, code;
+SELECT outcome, problems FROM claim_outcome;
 
 -- All is as it should be, before and after the rollups are brought up to date.
 SELECT count(*) > 0 AS unfolded FROM handoff_stale, handoff_delta;
@@ -90,7 +101,17 @@ SELECT c.change, pg_temp.after(c.change) AS found FROM (VALUES
 	(25, 'UPDATE expectation SET early = ''1 day'', within = ''1 minute'' WHERE name = ''acknowledged'''),
 	(26, 'INSERT INTO stale_mark VALUES (''actor'', ''dr.a''); DELETE FROM loop_state WHERE patient_id = ''P2'''),
 	(27, 'INSERT INTO stale_patient VALUES (''P2''); DELETE FROM loop_state WHERE patient_id IN (''P1'', ''P2'')'),
-	(28, 'INSERT INTO event (patient_id, kind, occurred_at, subject, item, facility, actor) VALUES (''P2'', ''result.final'', ''2024-03-02'', ''O7'', NULL, ''NORTH'', ''lab'')')) AS c(n, change) ORDER BY c.n;
+	(28, 'INSERT INTO event (patient_id, kind, occurred_at, subject, item, facility, actor) VALUES (''P2'', ''result.final'', ''2024-03-02'', ''O7'', NULL, ''NORTH'', ''lab'')'),
+	(29, 'DELETE FROM billing_state WHERE problem = ''late_charge'''),
+	(30, 'UPDATE billing_state SET settled_at = ''infinity'' WHERE patient_id = ''P8'''),
+	(31, 'UPDATE billing_state SET wanted = ''{59}'' WHERE problem = ''missing_modifier'''),
+	(32, 'INSERT INTO billing_state SELECT * FROM billing_state WHERE problem = ''claim_denied'''),
+	(33, 'UPDATE charge_state SET documented_at = charged_at'),
+	(34, 'DELETE FROM charge_state WHERE patient_id = ''P8'''),
+	(35, 'UPDATE claim_state SET answers = ''{denied,accepted}'''),
+	(36, 'UPDATE claim_state SET problems = ''{}'''),
+	(37, 'UPDATE billing_rule SET within = ''25 hours'''),
+	(38, 'UPDATE billing_rule SET documented_by = ''{note.signed}'', requires_modifiers = ''{}''')) AS c(n, change) ORDER BY c.n;
 RESET session_replication_role;
 SELECT * FROM check_consistency();
 
@@ -105,6 +126,7 @@ ROLLBACK;
 SET ROLE workflow_track_admin;
 SELECT count(*) FROM check_consistency();
 SELECT count(*) FROM check_findings();
+SELECT count(*) FROM check_billing();
 SET ROLE workflow_track_analyst;
 SELECT count(*) FROM check_consistency();
 SET ROLE workflow_track_recorder;

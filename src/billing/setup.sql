@@ -23,7 +23,7 @@ BEGIN
 		wanted text[] COLLATE "C"
 	) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02);
 	CREATE INDEX IF NOT EXISTS billing_state_patient ON workflow_track.billing_state (patient_id);
-	CREATE INDEX IF NOT EXISTS billing_state_since ON workflow_track.billing_state (since, facility);
+	CREATE INDEX IF NOT EXISTS billing_state_since ON workflow_track.billing_state (since);
 	COMMENT ON TABLE workflow_track.billing_state IS 'mismatches of billing and when they stood, as detection keeps them; view billing_mismatch reads it';
 	PERFORM workflow_track.comment_columns('billing_state',
 		'event_id', 'the charge or the denial, else the documentation', 'place', 'which of the mismatches of that event', 'occurred_at', 'when the event happened',
@@ -45,7 +45,7 @@ BEGIN
 		code_family text COLLATE "C" NOT NULL
 	) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02);
 	CREATE INDEX IF NOT EXISTS charge_state_patient ON workflow_track.charge_state (patient_id);
-	CREATE INDEX IF NOT EXISTS charge_state_day ON workflow_track.charge_state (day, facility);
+	CREATE INDEX IF NOT EXISTS charge_state_day ON workflow_track.charge_state (day);
 	COMMENT ON TABLE workflow_track.charge_state IS 'charges that a billing rule covers, as detection keeps them; view charge_lag reads it';
 	PERFORM workflow_track.comment_columns('charge_state',
 		'event_id', 'the charge', 'charged_at', 'when it was captured', 'day', 'that day, in UTC', 'documented_at', 'when it was documented last before that',
@@ -65,7 +65,7 @@ BEGIN
 		problems text[] COLLATE "C" NOT NULL
 	) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02);
 	CREATE INDEX IF NOT EXISTS claim_state_patient ON workflow_track.claim_state (patient_id);
-	CREATE INDEX IF NOT EXISTS claim_state_submitted ON workflow_track.claim_state (submitted_at, facility);
+	CREATE INDEX IF NOT EXISTS claim_state_submitted ON workflow_track.claim_state (submitted_at);
 	COMMENT ON TABLE workflow_track.claim_state IS 'claims that were submitted, as detection keeps them; view claim_outcome reads it';
 	PERFORM workflow_track.comment_columns('claim_state',
 		'event_id', 'the submission', 'submitted_at', 'when it happened', 'is_test', 'whether the patient is a test patient', 'patient_id', 'of the submission',
@@ -82,10 +82,10 @@ BEGIN
 	CREATE OR REPLACE VIEW workflow_track.billing_finding WITH (security_barrier) AS
 		SELECT b.facility, b.patient_id, b.encounter_id, b.problem, b.code,
 			CASE WHEN b.problem <> 'documentation_without_charge' THEN b.event_id END AS charge_event_id, b.documentation_event_id,
-			b.since, b.found_at, b.settled_at,
+			b.occurred_at, b.since, b.found_at, b.settled_at,
 			CASE b.problem
 				WHEN 'charge_without_documentation' THEN format('%s was charged and is not documented in the encounter. To be settled by %s of this code, or by retracting the charge.',
-					b.code, array_to_string(b.wanted, ', and by '))
+					b.code, array_to_string(b.wanted, ' of this code, and by '))
 				WHEN 'claim_denied' THEN 'The claim was denied. To be settled by claim.accepted or claim.paid of the same claim in the encounter.'
 				WHEN 'diagnosis_not_documented' THEN format('%s is a diagnosis of the charge and not documented in the encounter. To be settled by diagnosis.documented of this code, or by a corrected charge.', b.code)
 				WHEN 'documentation_without_charge' THEN format('%s was documented and not charged in time. To be settled by charge.captured of this code, or by retracting the documentation.', b.code)
@@ -108,8 +108,8 @@ BEGIN
 		'problem', 'charge_without_documentation, documentation_without_charge, late_charge, diagnosis_not_documented, missing_modifier, missing_authorization or claim_denied',
 		'code', 'what was charged or documented; of diagnosis_not_documented, the diagnosis',
 		'charge_event_id', 'the charge, or the denial of the claim', 'documentation_event_id', 'the documentation that is not charged, or the last before a late charge',
-		'since', 'since when it is wrong', 'found_at', 'from when on that can be told', 'settled_at', 'when it was settled; infinity while it is not',
-		'explanation', 'what is wrong, and what would settle it');
+		'occurred_at', 'when the charge or the denial, else the documentation, happened', 'since', 'since when it is wrong', 'found_at', 'from when on that can be told',
+		'settled_at', 'when it was settled; infinity while it is not', 'explanation', 'what is wrong, and what would settle it');
 	PERFORM workflow_track.comment_columns('billing_mismatch',
 		'facility', 'of the charge or the denial, else of the documentation', 'patient_id', 'likewise', 'encounter_id', 'likewise',
 		'problem', 'charge_without_documentation, documentation_without_charge, late_charge, diagnosis_not_documented, missing_modifier, missing_authorization or claim_denied',
@@ -163,7 +163,6 @@ BEGIN
 
 	GRANT SELECT ON workflow_track.billing_finding, workflow_track.claim, workflow_track.charge_lag TO workflow_track_admin, workflow_track_analyst;
 	GRANT EXECUTE ON FUNCTION workflow_track.duration_in_words(interval) TO workflow_track_admin, workflow_track_analyst;
-	GRANT EXECUTE ON FUNCTION workflow_track.check_billing() TO workflow_track_admin;
 END
 $setup$;
 COMMENT ON FUNCTION workflow_track.setup_billing_views() IS 'part of setup(): views of billing';

@@ -9,6 +9,9 @@ REPORTS=(
 	"missed_follow_up, overdue|20|bench_all|SELECT * FROM workflow_track.missed_follow_up WHERE status = 'overdue'"
 	"handoff_latency|100|bench_all|SELECT * FROM workflow_track.handoff_latency"
 	"care_loop, a day of one facility|50|bench_one|SELECT * FROM workflow_track.care_loop WHERE opened_at >= '@END'::timestamptz - interval '40 days' AND opened_at < '@END'::timestamptz - interval '39 days'"
+	"billing_mismatch, the last 30 days|200|bench_all|SELECT * FROM workflow_track.billing_mismatch WHERE since >= '@END'::timestamptz - interval '30 days'"
+	"claim_outcome, the last 30 days|200|bench_all|SELECT * FROM workflow_track.claim_outcome WHERE submitted_at >= '@END'::timestamptz - interval '30 days'"
+	"charge_lag, the last 30 days|200|bench_all|SELECT * FROM workflow_track.charge_lag WHERE day >= '@END'::timestamptz - interval '30 days'"
 )
 
 # Loads a small and a large database, and measures them in turns.

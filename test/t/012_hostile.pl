@@ -54,7 +54,8 @@ INSERT INTO workflow_track.event (facility, patient_id, encounter_id, subject, i
 	SELECT 'FACILITY', 'MARK patient', 'MARK visit', 'MARK subject', 'MARK item', 'local:X|MARKcode', 'MARK value', 'MARK' || k.actor, 'MARK role', 'MARK recipient', 'MARK' || k.system, 'critical', 'manual', k.kind,
 		timestamptz '2024-01-10' + k.n * interval '1 hour', '{"text": "MARK detail"}'
 	FROM (VALUES (1, 'order.placed', 'a', 'EHR'), (2, 'handoff.offered', 'a', 'EHR'), (3, 'handoff.accepted', 'b', 'EHR'), (4, 'result.final', 'lab', 'LIS'),
-		(5, 'data.entered', 'a', 'EHR'), (6, 'data.entered', 'b', 'PMS'), (7, 'result.corrected', 'lab', 'LIS'), (8, 'referral.sent', 'a', 'EHR')) k (n, kind, actor, system);
+		(5, 'data.entered', 'a', 'EHR'), (6, 'data.entered', 'b', 'PMS'), (7, 'result.corrected', 'lab', 'LIS'), (8, 'referral.sent', 'a', 'EHR'),
+		(11, 'charge.captured', 'clerk', 'BILL'), (12, 'claim.submitted', 'clerk', 'BILL'), (13, 'claim.denied', 'clerk', 'BILL')) k (n, kind, actor, system);
 INSERT INTO workflow_track.inbox (body) VALUES
 	(E'MSH|^~\\&|MARKEHR|FACILITY|||20240110||MFN^M02|MARKid|P|2.5\rPID|1||MARK patient\rPV1|1|I|A^B^C^FACILITY||||||||||||||||MARK visit'),
 	(E'MSH|^~\\&|MARKEHR|FACILITY|||20240111||ORU^R01|MARKid2|P|2.5\rPID|1||MARK patient\rORC|RE|MARK order|MARK filler\rOBR|1|MARK order|MARK filler|1^MARK^L|||||||||||||||||||20240111|||F\rOBX|1|ST|1^MARK^L||MARK value||HH|||F');
@@ -66,13 +67,14 @@ EOF_SQL
 		GRANT workflow_track_analyst TO north, all_of_it, nothing, guest, ward; GRANT workflow_track_recorder TO feed, careful, mallory; GRANT workflow_track_admin TO boss;
 		INSERT INTO workflow_track.facility_access VALUES ('north', 'NORTH'), ('all_of_it', '*');
 		SELECT workflow_track.define_workflow('{"workflow": "routes", "version": 1, "state": "current",
-			"steps": [{"step": "order", "kind": "order.placed", "start": true}, {"step": "result", "kind": "result.final", "performed_by": ["lab"], "delivered_to": ["provider"], "repeatable": true, "end": true}], "transitions": [["order", "result"], ["result", "result"]]}');
+			"steps": [{"step": "order", "kind": "order.placed", "start": true}, {"step": "result", "kind": "result.final", "performed_by": ["lab"], "delivered_to": ["provider"], "repeatable": true, "end": true}], "transitions": [["order", "result"], ["result", "result"]],
+			"billing": [{"codes": "local:X|", "documented_by": ["procedure.documented"], "requires_modifiers": ["25"], "within": "1 hour"}]}');
 		SELECT workflow_track.define_scenario('{"scenario": "order", "steps": [{"step": "order", "kind": "order.placed"}], "never": [{"kind": "result.final"}]}');
 		INSERT INTO workflow_track.staff (actor, role) VALUES ('northa', 'provider');
 	) . $hospital->('NORTH', 'north')
 	  . q(SELECT workflow_track.maintain(); INSERT INTO workflow_track.event (facility, patient_id, kind, occurred_at, subject) VALUES ('NORTH', 'north late', 'result.final', '2024-01-12', 'x');)
 	  . ($db eq 'two' ? $hospital->('SOUTH', 'SECRET') : '')
-	  . q(ANALYZE workflow_track.loop_state, workflow_track.duplicate_state, workflow_track.misrouted_state, workflow_track.event;));
+	  . q(ANALYZE workflow_track.loop_state, workflow_track.duplicate_state, workflow_track.misrouted_state, workflow_track.billing_state, workflow_track.claim_state, workflow_track.event;));
 }
 
 # What a user gets for each of some scripts: rows, notices and errors, by name.  All of them share a connection, which
@@ -272,7 +274,7 @@ sub halve
 {
 	my @columns = map { [ split /\|/ ] } list(q(
 		SELECT c.relname, a.attname, format_type(a.atttypid, NULL) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-		WHERE c.relnamespace = 'workflow_track'::regnamespace AND c.relname IN ('event_history', 'loop', 'duplicate_entry', 'misrouted_result', 'message_exception')
+		WHERE c.relnamespace = 'workflow_track'::regnamespace AND c.relname IN ('event_history', 'loop', 'duplicate_entry', 'misrouted_result', 'message_exception', 'billing_finding', 'claim')
 			AND a.attname NOT IN ('patient_id', 'facility', 'workflow', 'expectation', 'category', 'rule', 'step', 'received_at', 'occurred_at', 'settled_at') AND format_type(a.atttypid, NULL) IN ('text', 'workflow_track.clinical_code', 'workflow_track.severity', 'timestamp with time zone', 'bigint')
 		ORDER BY 1, a.attnum));
 	my (%right, %wrong);
@@ -320,7 +322,8 @@ sub share
 			SELECT f.facility, 'both', 'both visit', 'both subject', 'both item', 'both value', f.mark || 'both', CASE WHEN k.kind = 'result.acknowledged' THEN 'provider' ELSE f.mark || 'role' END, f.mark || 'recipient', f.mark || 'system', 'critical', 'manual', k.kind,
 				timestamptz '2024-01-20' + k.n * interval '1 hour'
 			FROM (VALUES (1, 'order.placed', 'NORTH'), (2, 'handoff.offered', 'SOUTH'), (3, 'handoff.accepted', 'NORTH'), (4, 'result.final', 'NORTH'), (5, 'result.acknowledged', 'SOUTH'),
-				(6, 'data.entered', 'SOUTH'), (7, 'data.entered', 'NORTH'), (8, 'result.final', 'SOUTH'), (9, 'result.viewed', 'NORTH'), (10, 'referral.sent', 'NORTH'), (300, 'referral.accepted', 'SOUTH')) k (n, kind, facility)
+				(6, 'data.entered', 'SOUTH'), (7, 'data.entered', 'NORTH'), (8, 'result.final', 'SOUTH'), (9, 'result.viewed', 'NORTH'), (10, 'referral.sent', 'NORTH'), (300, 'referral.accepted', 'SOUTH'),
+				(11, 'procedure.documented', 'SOUTH'), (20, 'charge.captured', 'NORTH'), (21, 'claim.submitted', 'NORTH'), (22, 'claim.denied', 'SOUTH')) k (n, kind, facility)
 			JOIN (VALUES ('NORTH', 'north'), ('SOUTH', 'SECRET')) f (facility, mark) USING (facility);));
 	for my $column (list(q(
 		SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0

@@ -74,14 +74,16 @@ sub reports
 		  ORDER BY relname COLLATE "C")));
 }
 
-# What detection keeps, rollups as their views show them.
+# What detection keeps, rollups as their views show them; an older version does not keep all of it.
 sub kept
 {
 	my ($node, $db) = @_;
+	my @kept = qw(loop_state duplicate_state misrouted_state billing_state charge_state claim_state patient_merge encounter_merge
+		handoff_latency handoff_latency_hourly);
 
-	return rows($node, $db, '(SELECT patient_id, linked FROM workflow_track.patient_state)', map { "workflow_track.$_" }
-		qw(loop_state duplicate_state misrouted_state patient_merge encounter_merge
-		   handoff_latency handoff_latency_hourly));
+	return rows($node, $db, '(SELECT patient_id, linked FROM workflow_track.patient_state)', split /\n/, $node->safe_psql($db,
+		qq(SELECT 'workflow_track.' || name FROM unnest('{@{[ join ',', @kept ]}}'::text[]) WITH ORDINALITY k (name, n)
+		   WHERE to_regclass('workflow_track.' || name) IS NOT NULL ORDER BY n)));
 }
 
 # Passes for each table or view that a text has rows of.
