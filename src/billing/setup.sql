@@ -90,7 +90,7 @@ BEGIN
 				WHEN 'diagnosis_not_documented' THEN format('%s is a diagnosis of the charge and not documented in the encounter. To be settled by diagnosis.documented of this code, or by a corrected charge.', b.code)
 				WHEN 'documentation_without_charge' THEN format('%s was documented and not charged in time. To be settled by charge.captured of this code, or by retracting the documentation.', b.code)
 				WHEN 'late_charge' THEN format('%s was charged %s after the time allowed from its documentation. It stays, unless the charge or the documentation was entered in error.',
-					b.code, workflow_track.duration_in_words(b.occurred_at - b.since))
+					b.code, b.occurred_at - b.since)
 				WHEN 'missing_authorization' THEN format('%s needs an authorization. To be settled by authorization.approved of this code in the encounter, or by a corrected charge that has its number.', b.code)
 				WHEN 'missing_modifier' THEN format('%s lacks the modifier %s. To be settled by a corrected charge.', b.code, array_to_string(b.wanted, ' and '))
 			END AS explanation
@@ -162,7 +162,6 @@ BEGIN
 		'longest', 'the longest, within 1 %', 'histogram', 'all these times, to be merged');
 
 	GRANT SELECT ON workflow_track.billing_finding, workflow_track.claim, workflow_track.charge_lag TO workflow_track_admin, workflow_track_analyst;
-	GRANT EXECUTE ON FUNCTION workflow_track.duration_in_words(interval) TO workflow_track_admin, workflow_track_analyst;
 END
 $setup$;
 COMMENT ON FUNCTION workflow_track.setup_billing_views() IS 'part of setup(): views of billing';
