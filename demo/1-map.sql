@@ -33,7 +33,8 @@ INSERT INTO workflow_track.staff (actor, role, facility, system, is_shared_inbox
 	('f.garcia',      'front_desk',           'NORTH', 'PMS', false, NULL),
 	('f.muller',      'front_desk',           'EAST',  'PMS', false, NULL),
 	('c.haas',        'referral_coordinator', 'NORTH', 'EHR', false, NULL),
-	('c.lopez',       'referral_coordinator', 'EAST',  'EHR', false, NULL);
+	('c.lopez',       'referral_coordinator', 'EAST',  'EHR', false, NULL),
+	('b.olsen',       'coder',                NULL,    'BILL', false, NULL);
 
 -- The shipped map makes way for this hospital's own.
 SELECT workflow_track.set_workflow_state('default', 1, 'retired');
@@ -97,4 +98,11 @@ SELECT workflow_track.define_workflow('{
    "after": ["encounter.discharged"], "when": {"detail": {"patient_class": "I"}},
    "expect": ["followup.scheduled", "appointment.booked"], "correlated_by": "patient", "within": "2 hours",
    "cancelled_by": ["encounter.admitted", "patient.died"]}]}');
+
+SELECT workflow_track.define_workflow('{
+ "workflow": "billing", "version": 1, "state": "current",
+ "billing": [
+  {"name": "services", "codes": "cpt|", "documented_by": ["procedure.documented"], "within": "2 hours"},
+  {"name": "visits", "codes": "cpt|99", "documented_by": ["procedure.documented"], "requires_modifiers": ["25"], "within": "2 hours"},
+  {"name": "scans", "codes": "cpt|70", "documented_by": ["procedure.documented"], "requires_authorization": true, "within": "2 hours"}]}');
 \o

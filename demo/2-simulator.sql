@@ -70,7 +70,17 @@ INSERT INTO demo.trouble (trouble, report, what, about) VALUES
 	('order called off',                   NULL, NULL, NULL),
 	('referral declined',                  NULL, NULL, NULL),
 	('readmitted at once',                 NULL, NULL, NULL),
-	('test patient',                       NULL, NULL, NULL);
+	('test patient',                       NULL, NULL, NULL),
+	('charged, not documented',            'billing_mismatch', 'charge_without_documentation', 'CHG'),
+	('documented, not charged',            'billing_mismatch', 'documentation_without_charge', 'PRC'),
+	('charged late',                       'billing_mismatch', 'late_charge',                  'CHG'),
+	('charged for another diagnosis',      'billing_mismatch', 'diagnosis_not_documented',     'CHG'),
+	('charged without a modifier',         'billing_mismatch', 'missing_modifier',             'CHG'),
+	('charged without a modifier',         'billing_mismatch', 'claim_denied',                 'CLM'),
+	('charged without authorization',      'billing_mismatch', 'missing_authorization',        'SCAN'),
+	('claim denied',                       'billing_mismatch', 'claim_denied',                 'CLM'),
+	('charged before it was documented',   NULL, NULL, NULL),
+	('claim denied, then paid',            NULL, NULL, NULL);
 
 -- The plan of each patient's day. What will not happen has no time.
 CREATE TABLE demo.visit (
@@ -79,7 +89,8 @@ CREATE TABLE demo.visit (
 	severity workflow_track.severity, recipient text, acknowledged_by text,
 	arrived_at timestamptz, offered_at timestamptz, taken_at timestamptz, ordered_at timestamptz, resulted_at timestamptz,
 	acknowledged_at timestamptz, told_at timestamptz, imaged_at timestamptz, referred_at timestamptz, referral_taken_at timestamptz,
-	authorization_at timestamptz, discharged_at timestamptz, booked_at timestamptz);
+	authorization_at timestamptz, discharged_at timestamptz, booked_at timestamptz,
+	documented_at timestamptz, charged_at timestamptz, scanned_at timestamptz, claimed_at timestamptz);
 
 -- What the systems send, and of what is retracted later, why.
 CREATE TABLE demo.feed AS
@@ -154,6 +165,13 @@ LANGUAGE sql AS $$
 		+ demo.wait(seed, n, 'discharge', 10, 60);
 	UPDATE demo.visit v SET booked_at = discharged_at + demo.wait(seed, n, 'booking', 2, 90)
 		WHERE patient_class = 'I' AND trouble NOT IN ('discharged without follow-up', 'wrong merge, taken back', 'readmitted at once');
+	UPDATE demo.visit v SET documented_at = discharged_at - interval '8 minutes';
+	UPDATE demo.visit v SET charged_at = CASE trouble WHEN 'documented, not charged' THEN NULL
+			WHEN 'charged late' THEN documented_at + demo.wait(seed, n, 'late charge', 130, 200)
+			WHEN 'charged before it was documented' THEN documented_at - interval '2 minutes'
+			ELSE documented_at + demo.wait(seed, n, 'charge', 10, 100) END,
+		scanned_at = CASE WHEN imaged_at IS NOT NULL OR trouble = 'charged without authorization' THEN coalesce(imaged_at, discharged_at - interval '50 minutes') END;
+	UPDATE demo.visit v SET claimed_at = charged_at + demo.wait(seed, n, 'claim', 20, 40);
 $$;
 
 -- Puts an event into the feed, unless it has no time.
@@ -272,6 +290,29 @@ BEGIN
 END
 $$;
 
+-- The coders, in billing: charges and claims, by what doctors document.
+CREATE FUNCTION demo.play_billing() RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM demo.send(v, 'diagnosis.documented', documented_at, 'EHR', provider, code => 'icd10cm|R07.9') FROM demo.visit v;
+	PERFORM demo.send(v, 'procedure.documented', documented_at, 'EHR', provider, to_char(n, '"PRC"FM99990000'), code => 'cpt|99284') FROM demo.visit v
+		WHERE trouble <> 'charged, not documented';
+	PERFORM demo.send(v, 'charge.captured', charged_at, 'BILL', demo.on_duty('coder', facility, 0, n), to_char(n, '"CHG"FM99990000'), code => 'cpt|99284',
+			detail => jsonb_build_object('modifiers', CASE trouble WHEN 'charged without a modifier' THEN '["GT"]' ELSE '["GT", "25"]' END::jsonb,
+				'diagnoses', CASE trouble WHEN 'charged for another diagnosis' THEN '["icd10cm|R079", "icd10cm|I21.4"]' ELSE '["icd10cm|R079"]' END::jsonb))
+		FROM demo.visit v;
+	PERFORM demo.send(v, 'procedure.documented', scanned_at, 'EHR', provider, to_char(n, '"READ"FM99990000'), code => 'cpt|70450') FROM demo.visit v;
+	PERFORM demo.send(v, 'charge.captured', scanned_at + demo.wait(0, n, 'scan', 5, 60), 'BILL', demo.on_duty('coder', facility, 0, n), to_char(n, '"SCAN"FM99990000'),
+			code => 'cpt|70450', detail => CASE WHEN trouble <> 'charged without authorization' THEN jsonb_build_object('authorization', to_char(n, '"A"FM99990000')) END)
+		FROM demo.visit v;
+	PERFORM demo.send(v, 'claim.submitted', claimed_at, 'BILL', demo.on_duty('coder', facility, 0, n), to_char(n, '"CLM"FM99990000')) FROM demo.visit v;
+	PERFORM demo.send(v, 'claim.denied', claimed_at + interval '20 minutes', 'BILL', NULL, to_char(n, '"CLM"FM99990000')) FROM demo.visit v
+		WHERE trouble LIKE 'claim denied%' OR trouble = 'charged without a modifier';
+	PERFORM demo.send(v, 'claim.paid', claimed_at + interval '45 minutes', 'BILL', NULL, to_char(n, '"CLM"FM99990000')) FROM demo.visit v
+		WHERE trouble NOT IN ('claim denied', 'charged without a modifier') AND (trouble LIKE 'claim denied%' OR demo.draw(0, n, 'paid') < 0.6);
+END
+$$;
+
 -- The day; returns how many events it has.
 CREATE FUNCTION demo.simulate_day(patients integer, seed integer) RETURNS bigint
 LANGUAGE plpgsql AS $$
@@ -282,6 +323,7 @@ BEGIN
 	PERFORM demo.play_front_desk();
 	PERFORM demo.play_ward();
 	PERFORM demo.play_laboratory();
+	PERFORM demo.play_billing();
 	RETURN (SELECT count(*) FROM demo.feed);
 END
 $$;
@@ -301,6 +343,9 @@ CREATE VIEW demo.finding AS
 	SELECT 'duplicate_entry' AS report, rule AS what, patient_id, subject FROM workflow_track.duplicate_entry
 	UNION ALL
 	SELECT 'misrouted_result', reason, patient_id, subject FROM workflow_track.misrouted_result
+	UNION ALL
+	SELECT 'billing_mismatch', problem, b.patient_id, e.subject
+	FROM workflow_track.billing_mismatch_at(demo.midnight()) b JOIN workflow_track.event e ON e.event_id = coalesce(charge_event_id, documentation_event_id)
 	UNION ALL
 	SELECT 'overdue_loop', expectation, patient_id, subject FROM workflow_track.overdue_loop_at(demo.midnight())
 	UNION ALL

@@ -4,7 +4,7 @@ SET timezone = 'UTC';
 
 \echo
 \echo '== A small hospital'
-\echo 'Two houses, 24 people and a shared inbox. Its workflow maps say what must follow what, by whom and by when:'
+\echo 'Two houses, 25 people and a shared inbox. Its workflow maps say what must follow what, by whom and by when:'
 SELECT workflow, name AS expectation, within, coalesce(nullif(array_to_string(by, ' or '), ''), 'anyone') AS by, escalate_to
 FROM workflow_track.expectation JOIN workflow_track.workflow USING (workflow, version)
 WHERE state = 'current' ORDER BY workflow, position;
@@ -46,10 +46,10 @@ FROM demo.feed WHERE source_system = 'EHR' AND NOT is_late;
 \setenv PGUSER :USER
 \setenv PGDATABASE :DBNAME
 COPY (SELECT occurred_at, facility, patient_id, encounter_id, subject, item, kind, code, value, severity, actor, recipient,
-		source_system, entry_method
-	FROM demo.feed WHERE source_system IN ('LIS', 'RIS')) TO STDOUT (FORMAT csv, HEADER)
-\g |psql -X -q -c "COPY workflow_track.event (occurred_at, facility, patient_id, encounter_id, subject, item, kind, code, value, severity, actor, recipient, source_system, entry_method) FROM STDIN (FORMAT csv, HEADER)"
-\echo 'COPY:' :ROW_COUNT 'events of LIS and RIS'
+		source_system, entry_method, detail
+	FROM demo.feed WHERE source_system IN ('LIS', 'RIS', 'BILL')) TO STDOUT (FORMAT csv, HEADER)
+\g |psql -X -q -c "COPY workflow_track.event (occurred_at, facility, patient_id, encounter_id, subject, item, kind, code, value, severity, actor, recipient, source_system, entry_method, detail) FROM STDIN (FORMAT csv, HEADER)"
+\echo 'COPY:' :ROW_COUNT 'events of LIS, RIS and billing'
 
 -- What a broken line had held back, and what turned out to be wrong.
 INSERT INTO workflow_track.event (occurred_at, facility, patient_id, encounter_id, subject, item, kind, actor, source_system, entry_method)

@@ -49,6 +49,20 @@ SELECT rule, patient_id AS patient, original_system || ' ' || original_actor AS 
 FROM (SELECT *, row_number() OVER (PARTITION BY rule ORDER BY duplicate_at) AS place FROM workflow_track.duplicate_entry) d
 WHERE place <= 2 ORDER BY rule, place;
 
+\echo '== billing_mismatch: charges that do not fit what is documented, and denied claims'
+SELECT DISTINCT ON (problem) problem, patient_id AS patient, code, to_char(since, 'HH24:MI') AS since, explanation
+FROM workflow_track.billing_mismatch_at(demo.midnight()) ORDER BY problem, since;
+
+\echo '== claim_outcome: what became of claims, by what was wrong with the charges before they were sent'
+SELECT coalesce(array_to_string(problems, ', '), '') AS wrong_before, count(*) AS claims, count(*) FILTER (WHERE outcome = 'paid') AS paid,
+	count(*) FILTER (WHERE outcome = 'denied') AS denied, count(*) FILTER (WHERE outcome = 'submitted') AS waiting
+FROM workflow_track.claim_outcome_at(demo.midnight()) GROUP BY problems ORDER BY claims DESC, 1;
+
+\echo '== charge_lag: how long after it was documented a service is charged'
+SELECT facility, role, code_family, charges, undocumented, late, date_trunc('second', p50) AS p50, date_trunc('second', p90) AS p90
+FROM workflow_track.charge_lag
+WHERE day = demo.day() ORDER BY facility, code_family;
+
 \echo '== handoff: one patient''s care as it passed from hand to hand'
 \echo 'explicit: offered and accepted; thread: the next one to work on the same order. See where three hours went.'
 SELECT basis, subject, from_actor AS from, from_kind AS after, to_actor AS to, to_kind AS then, latency

@@ -15,10 +15,10 @@ DECLARE
 BEGIN
 	FOR report IN SELECT * FROM (VALUES
 		('care_loop_at(demo.midnight())'), ('task_queue_at(demo.midnight())'), ('rule_coverage_at(demo.midnight())'),
-		('duplicate_entry'), ('misrouted_result'), ('handoff'), ('handoff_latency'), ('handoff_latency_hourly')) r (name)
+		('duplicate_entry'), ('misrouted_result'), ('billing_mismatch_at(demo.midnight())'), ('claim_outcome_at(demo.midnight())'), ('charge_lag'), ('handoff'), ('handoff_latency'), ('handoff_latency_hourly')) r (name)
 	LOOP
 		EXECUTE format('INSERT INTO report_of SELECT %L, %L, to_jsonb(r) - ARRAY[''opened_event_id'', ''closed_event_id'', '
-			'''duplicate_event_id'', ''original_event_id'', ''event_id'', ''from_event_id'', ''to_event_id''] FROM workflow_track.%s r',
+			'''duplicate_event_id'', ''original_event_id'', ''event_id'', ''charge_event_id'', ''documentation_event_id'', ''submitted_event_id'', ''from_event_id'', ''to_event_id''] FROM workflow_track.%s r',
 			feeding, split_part(report.name, '_at(', 1), report.name);
 	END LOOP;
 END

@@ -153,7 +153,8 @@ def _other(document: dict[str, Any]) -> dict[str, Any]:
         return [rule | changes for rule in document.get(part, ())]
     return document | {"version": 99, "steps": changed("steps", delivered_to=["nobody"]),
                        "expectations": changed("expectations", within="5 minutes", early="3 hours", by=["redivorp"]),
-                       "duplicates": changed("duplicates", within="3 hours", same=["code"])}
+                       "duplicates": changed("duplicates", within="3 hours", same=["code"]),
+                       "billing": changed("billing", within="5 minutes", documented_by=["note.signed"], requires_modifiers=["77"])}
 
 
 def _state(documents: list[dict[str, Any]], state: str) -> str:

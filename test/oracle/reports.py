@@ -103,7 +103,7 @@ REPORTS = (
     Report("task_queue", "workflow_track.task_queue_at(:t)", "task_queue"),
     Report("rule_coverage", "workflow_track.rule_coverage_at(:t)", "rule_coverage"),
     Report("billing_mismatch", "workflow_track.billing_mismatch_at(:t)", "billing_mismatch",
-           {"charge": "charge_event_id", "documentation": "documentation_event_id"}, optional="billing_mismatch"),
+           {"charge": "charge_event_id", "documentation": "documentation_event_id"}),
 )
 
 # What was loaded, in the words of events.csv; and what the extension itself finds inconsistent.
