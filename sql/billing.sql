@@ -281,6 +281,11 @@ A silent	V	C	s	\N	2024-01-10 08:00	claim.submitted
 A no claim	V	\N	s	\N	2024-01-10 08:00	claim.submitted
 A no claim	V	\N	p	\N	2024-01-11 08:00	claim.paid
 A no visit	\N	C	s	\N	2024-01-10 08:00	claim.submitted
+A wrong at once	V	\N	c	cpt|12001	2024-01-10 08:00	charge.captured
+A wrong at once	V	C	s	\N	2024-01-10 08:00	claim.submitted
+A settled at once	V	\N	c	cpt|12001	2024-01-09 08:00	charge.captured
+A settled at once	V	\N	d	cpt|12001	2024-01-10 08:00	procedure.documented
+A settled at once	V	C	s	\N	2024-01-10 08:00	claim.submitted
 \.
 SELECT patient_id, submitted_at, outcome, accepted_at, denied_at, paid_at, time_to_answer, time_to_payment, waiting, problems
 FROM claim_outcome_at('2024-02-10') WHERE patient_id LIKE 'A%' ORDER BY patient_id, submitted_at;
@@ -330,4 +335,25 @@ SELECT problem, count(*) FROM billing_mismatch_at('2024-01-20') GROUP BY problem
 SELECT count(*) FROM charge_lag;
 SELECT record_event('claim.denied', 'C', 'BILL', '2024-01-10', encounter_id => 'V', subject => 'C') > 0 AS recorded;
 SELECT patient_id, problem FROM billing_mismatch WHERE patient_id = 'C';
+SELECT * FROM check_consistency();
+
+--
+-- Retention: what happened before the horizon is no longer found, but still bears out what came after it
+--
+SELECT define_workflow('{"workflow": "billing", "version": 3, "state": "current", "billing": [{"codes": "cpt|", "documented_by": ["procedure.documented"], "within": "24 hours"}]}');
+COPY event (patient_id, encounter_id, subject, value, code, occurred_at, kind) FROM stdin;
+D	V	\N	c1	cpt|12002	2024-02-28 08:00	charge.captured
+D	V	\N	d	cpt|12001	2024-02-29 08:00	procedure.documented
+D	V	C	s1	\N	2024-02-29 09:00	claim.submitted
+D	V	\N	c2	cpt|12001	2024-03-05 08:00	charge.captured
+D	V	C	s2	\N	2024-03-06 08:00	claim.submitted
+D over	V	\N	c	cpt|12001	2024-01-10 08:00	charge.captured
+\.
+CALL catch_up();
+CREATE VIEW pg_temp.found AS SELECT f.patient_id AS patient, f.problem, f.code, f.occurred_at, f.since FROM billing_finding AS f WHERE f.patient_id LIKE 'D%'
+	UNION ALL SELECT c.patient_id, array_to_string(c.problems, ' '), NULL, c.submitted_at, NULL FROM claim_outcome AS c WHERE c.patient_id LIKE 'D%'
+	UNION ALL SELECT 'all', 'charges', NULL, min(l.day), NULL FROM charge_lag AS l ORDER BY 1, 4, 2;
+SELECT * FROM pg_temp.found;
+SELECT drop_before('2024-03-01', true);
+SELECT * FROM pg_temp.found;
 SELECT * FROM check_consistency();
