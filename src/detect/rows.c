@@ -182,8 +182,11 @@ write_differences(StateTable *state, Rows *kept, Rows *found)
 		return;
 	table = state_table(state);
 	desc = RelationGetDescr(table->rel);
-	arrange(state, kept);
-	arrange(state, found);
+	if (kept->n > 0)
+	{
+		arrange(state, kept);
+		arrange(state, found);
+	}
 	for (int f = 0; f < found->n; f++)
 	{
 		Row		   *row = &found->rows[f];
