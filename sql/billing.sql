@@ -346,6 +346,7 @@ D	V	\N	c1	cpt|12002	2024-02-28 08:00	charge.captured
 D	V	\N	d	cpt|12001	2024-02-29 08:00	procedure.documented
 D	V	C	s1	\N	2024-02-29 09:00	claim.submitted
 D	V	\N	c2	cpt|12001	2024-03-05 08:00	charge.captured
+D	V	\N	c3	cpt|12003	2024-03-05 09:00	charge.captured
 D	V	C	s2	\N	2024-03-06 08:00	claim.submitted
 D over	V	\N	c	cpt|12001	2024-01-10 08:00	charge.captured
 \.
@@ -355,5 +356,9 @@ CREATE VIEW pg_temp.found AS SELECT f.patient_id AS patient, f.problem, f.code, 
 	UNION ALL SELECT 'all', 'charges', NULL, min(l.day), NULL FROM charge_lag AS l ORDER BY 1, 4, 2;
 SELECT * FROM pg_temp.found;
 SELECT drop_before('2024-03-01', true);
+SELECT * FROM pg_temp.found;
+SELECT * FROM check_consistency();
+-- and so does what comes late of that time
+SELECT record_event('procedure.documented', 'D', 'EHR', '2024-02-29 10:00', encounter_id => 'V', code => 'cpt|12003') > 0 AS recorded;
 SELECT * FROM pg_temp.found;
 SELECT * FROM check_consistency();
