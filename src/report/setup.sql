@@ -265,6 +265,7 @@ BEGIN
 	PERFORM workflow_track.setup_finding_views();
 	PERFORM workflow_track.setup_handoff_views();
 	PERFORM workflow_track.setup_flow();
+	PERFORM workflow_track.setup_burden();
 	PERFORM workflow_track.setup_health();
 END
 $setup$;
