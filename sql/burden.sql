@@ -92,6 +92,8 @@ SELECT day - :'month'::date AS day, alerts, redundant_alerts FROM alerts WHERE d
 SELECT day - :'month'::date AS day, alerts, redundant_alerts FROM alerts WHERE day = :'month'::date ORDER BY day;
 SELECT since, alerts, redundant_alerts FROM unnest('{-1 day -5 min,-1 day,0,5 min 1 sec,20 min}'::interval[]) AS since CROSS JOIN LATERAL burden_of_time(:'month'::timestamptz + since, :'month'::timestamptz + interval '21 min', false, '15 min');
 SELECT alerts, redundant_alerts FROM burden_of_time(:'month', :'month'::timestamptz + interval '5 min', true, '15 min');
+SELECT count(e) FROM (VALUES (pg_temp.alert('2024-06-04 10:00Z')), (pg_temp.alert('2024-06-04 10:05Z', recipient => 'r2')), (pg_temp.alert('2024-06-04 10:06Z', code => 'local:CDS|age')), (pg_temp.alert('2024-06-04 10:07Z', patient => 'D')), (pg_temp.alert('2024-06-04 10:15Z'))) AS v(e);
+SELECT since, alerts, redundant_alerts FROM unnest('{10:00,10:01,10:08,10:16}'::interval[]) AS since LEFT JOIN LATERAL burden_of_time('2024-06-04 00:00Z'::timestamptz + since, '2024-06-05', false, '15 min') ON true;
 
 --
 -- The window is the map's
