@@ -19,6 +19,7 @@ CREATE TEMP VIEW signals AS SELECT week, facility, role, signal, found, out_of, 
 INSERT INTO event_kind (kind, category) VALUES ('pain.assessed', 'assessment');
 SELECT count(e) FROM (VALUES (pg_temp.put('vitals.recorded', now() - interval '4 hours', facility => 'LATE')), (pg_temp.put('vitals.recorded', now() - interval '4 hours 1 microsecond', facility => 'LATE')),
 	(pg_temp.put('vitals.recorded', now() - interval '4 hours 30 min', time_precision => 'hour', facility => 'LATE')), (pg_temp.put('vitals.recorded', now() - interval '5 hours 30 min', time_precision => 'hour', facility => 'LATE')),
+	(pg_temp.put('vitals.recorded', now() - interval '5 hours' + interval '1 microsecond', time_precision => 'hour', facility => 'LATE')), (pg_temp.put('vitals.recorded', now() - interval '5 hours', time_precision => 'hour', facility => 'LATE')),
 	(pg_temp.put('pain.assessed', now() - interval '5 hours', 'n2', facility => 'LATE')), (pg_temp.put('medication.administered', now() - interval '5 hours', 'n1', facility => 'LATE')),
 	(pg_temp.put('medication.dispensed', now() - interval '5 hours', facility => 'LATE')), (pg_temp.put('order.placed', now() - interval '5 hours', facility => 'LATE')), (pg_temp.put('note.signed', now() - interval '5 hours', facility => 'LATE')),
 	(pg_temp.put('data.entered', now() - interval '5 hours', NULL, facility => 'LATE')), (pg_temp.put('data.entered', now() + interval '5 hours', NULL, facility => 'LATE')), (pg_temp.put('data.entered', now() - interval '5 hours', 'nobody', facility => 'LATE'))) AS v(e);

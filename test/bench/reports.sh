@@ -9,6 +9,10 @@ REPORTS=(
 	"missed_follow_up, overdue|20|bench_all|SELECT * FROM workflow_track.missed_follow_up WHERE status = 'overdue'"
 	"handoff_latency|100|bench_all|SELECT * FROM workflow_track.handoff_latency"
 	"care_loop, a day of one facility|50|bench_one|SELECT * FROM workflow_track.care_loop WHERE opened_at >= '@END'::timestamptz - interval '40 days' AND opened_at < '@END'::timestamptz - interval '39 days'"
+	"interaction_burden, 30 days|200|bench_all|SELECT * FROM workflow_track.interaction_burden WHERE day >= '@END'::timestamptz::date - 30"
+	"interaction_burden, a day of one facility|50|bench_one|SELECT * FROM workflow_track.interaction_burden WHERE day = '@END'::timestamptz::date - 12"
+	"workaround_signal, 30 days|200|bench_all|SELECT * FROM workflow_track.workaround_signal WHERE week > '@END'::timestamptz::date - 30"
+	"burden_change, 15 days before and after|200|bench_all|SELECT * FROM workflow_track.burden_change('@END'::timestamptz - interval '30 days', '@END'::timestamptz - interval '15 days', '@END'::timestamptz - interval '15 days', '@END')"
 )
 
 # Loads a small and a large database, and measures them in turns.
