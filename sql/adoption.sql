@@ -91,6 +91,7 @@ TABLE notes;
 SELECT set_workflow_state('limits', 1, 'current');
 SELECT sum(found), sum(out_of) FROM notes;
 SELECT set_workflow_state('limits', 1, 'retired');
+SELECT w.within, sum(s.found) AS found FROM unnest('{24 h,2 h,30 h}'::interval[]) AS w(within) CROSS JOIN LATERAL workarounds_of_week('2024-06-03', '4 hours', w.within) AS s WHERE s.signal = 'late_note' GROUP BY 1 ORDER BY 1;
 -- only the week of the note is read
 SELECT facility, found, out_of FROM workaround_signal WHERE signal = 'late_note' AND week >= date_trunc('month', now())::date - 45 AND facility LIKE 'three months%' ORDER BY 1;
 -- visits that are one

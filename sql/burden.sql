@@ -73,6 +73,7 @@ $$;
 CREATE TEMP VIEW alerts AS SELECT day, facility, actor, alerts, redundant_alerts FROM interaction_burden WHERE alerts > 0 ORDER BY 1, 2, 3 NULLS FIRST;
 SELECT count(pg_temp.alert(t)) FROM unnest('{2024-06-01 10:00Z,2024-06-01 10:15Z,2024-06-01 10:30:00.000001Z}'::timestamptz[]) AS t;
 SELECT * FROM alerts WHERE day = '2024-06-01';
+SELECT w.within, b.redundant_alerts FROM unnest('{15 min,16 min,1 us}'::interval[]) AS w(within) CROSS JOIN LATERAL burden_of_day('2024-06-01', w.within) AS b;
 -- one that is redundant makes the next one so
 SELECT pg_temp.alert('2024-06-01 10:45Z') > 0;
 SELECT * FROM alerts WHERE day = '2024-06-01';

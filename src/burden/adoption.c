@@ -445,13 +445,13 @@ count_shifts(Adoption *adoption, int number, DateADT week)
 
 /* Begins to count, in the current context. */
 static Adoption *
-adoption_begin(const Interval *documented_within, const Interval *signed_within)
+adoption_begin(int64 documented_within, int64 signed_within)
 {
 	Adoption   *adoption = palloc0(sizeof(Adoption));
 
 	adoption->context = CurrentMemoryContext;
-	adoption->documented_within = interval_usecs(documented_within);
-	adoption->signed_within = interval_usecs(signed_within);
+	adoption->documented_within = documented_within;
+	adoption->signed_within = signed_within;
 	adoption->slots = tallies_create(CurrentMemoryContext, 256, NULL);
 	adoption->weeks = met_create(CurrentMemoryContext, 16, NULL);
 	adoption->done = met_create(CurrentMemoryContext, 16, NULL);
@@ -497,6 +497,8 @@ Datum
 workarounds_of_week(PG_FUNCTION_ARGS)
 {
 	DateADT		week = PG_GETARG_DATEADT(0);
+	int64		documented_within = interval_usecs(PG_GETARG_INTERVAL_P(1));
+	int64		signed_within = interval_usecs(PG_GETARG_INTERVAL_P(2));
 	Adoption   *adoption = fcinfo->flinfo->fn_extra;
 	MemoryContext old;
 	bool		found;
@@ -505,8 +507,8 @@ workarounds_of_week(PG_FUNCTION_ARGS)
 	if (!diary_has_day(week))
 		return (Datum) 0;
 	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-	if (adoption == NULL)
-		adoption = fcinfo->flinfo->fn_extra = adoption_begin(PG_GETARG_INTERVAL_P(1), PG_GETARG_INTERVAL_P(2));
+	if (adoption == NULL || adoption->documented_within != documented_within || adoption->signed_within != signed_within)
+		adoption = fcinfo->flinfo->fn_extra = adoption_begin(documented_within, signed_within);
 	/* wherever it is that week, and shifts that begin before or end after it */
 	diary_span(adoption->diary, (week - 2) * USECS_PER_DAY, (week + 9) * USECS_PER_DAY);
 	met_insert(adoption->done, (uint64) (int64) week, &found);

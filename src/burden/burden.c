@@ -417,14 +417,14 @@ month_ends(void *arg)
 
 /* Begins to count, in the current context. */
 static Burden *
-burden_begin(bool by_day, bool by_role, const Interval *redundant_within)
+burden_begin(bool by_day, bool by_role, int64 redundant_within)
 {
 	Burden	   *burden = palloc0(sizeof(Burden));
 
 	burden->context = CurrentMemoryContext;
 	burden->by_day = by_day;
 	burden->by_role = by_role;
-	burden->redundant_within = interval_usecs(redundant_within);
+	burden->redundant_within = redundant_within;
 	burden->slots = cells_create(CurrentMemoryContext, 1024, NULL);
 	burden->encounters = met_create(CurrentMemoryContext, 4096, NULL);
 	burden->days = met_create(CurrentMemoryContext, 64, NULL);
@@ -462,16 +462,17 @@ Datum
 burden_of_day(PG_FUNCTION_ARGS)
 {
 	DateADT		day = PG_GETARG_DATEADT(0);
+	int64		redundant_within = interval_usecs(PG_GETARG_INTERVAL_P(1));
 	Burden	   *burden = fcinfo->flinfo->fn_extra;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (!diary_has_day(day))
 		return (Datum) 0;
-	if (burden == NULL)
+	if (burden == NULL || burden->redundant_within != redundant_within)
 	{
 		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 
-		burden = fcinfo->flinfo->fn_extra = burden_begin(true, true, PG_GETARG_INTERVAL_P(1));
+		burden = fcinfo->flinfo->fn_extra = burden_begin(true, true, redundant_within);
 		MemoryContextSwitchTo(old);
 	}
 	/* wherever it is that day */
@@ -489,7 +490,7 @@ burden_of_time(PG_FUNCTION_ARGS)
 	Burden	   *burden;
 
 	InitMaterializedSRF(fcinfo, 0);
-	burden = burden_begin(false, PG_GETARG_BOOL(2), PG_GETARG_INTERVAL_P(3));
+	burden = burden_begin(false, PG_GETARG_BOOL(2), interval_usecs(PG_GETARG_INTERVAL_P(3)));
 	diary_limit(burden->diary, since, until);
 	diary_span(burden->diary, since, until);
 	put_rows((ReturnSetInfo *) fcinfo->resultinfo, burden, 0);
