@@ -34,17 +34,25 @@ read_links(const char *name, Snapshot snapshot, LinkReader reader, void *arg)
 	table_done(&table);
 }
 
-/* A text column, copied. */
+/* A column of the row in a slot that is a text. */
 Str
-link_text(TupleTableSlot *slot, int column)
+slot_str(const TupleTableSlot *slot, int column)
 {
 	Str			s = {NULL, 0};
 
 	if (!slot->tts_isnull[column])
-	{
 		s = str_of_datum(slot->tts_values[column]);
+	return s;
+}
+
+/* The same, copied. */
+Str
+link_text(TupleTableSlot *slot, int column)
+{
+	Str			s = slot_str(slot, column);
+
+	if (s.data != NULL)
 		s.data = pnstrdup(s.data, s.len);
-	}
 	return s;
 }
 

@@ -35,6 +35,7 @@ extern Str	joined_patient(const Joined *joined, Str patient, bool *is_test);
 extern Str	pair_key(Joined *joined, Str patient, Str thing);
 extern int	pair_number(Joined *joined, Names *names, Str patient, Str thing);
 extern void read_links(const char *name, Snapshot snapshot, LinkReader reader, void *arg);
+extern Str	slot_str(const TupleTableSlot *slot, int column);
 extern Str	link_text(TupleTableSlot *slot, int column);
 
 #endif							/* WT_JOINED_H */

@@ -138,17 +138,6 @@ is_wanted(EventLog *log, int kind, bool is_new)
 	return log->wanted[kind];
 }
 
-/* A column of the row in a slot that is a text. */
-static Str
-slot_str(const TupleTableSlot *slot, int column)
-{
-	Str			s = {NULL, 0};
-
-	if (!slot->tts_isnull[column])
-		s = str_of_datum(slot->tts_values[column]);
-	return s;
-}
-
 /* The number of the role of who did it, and of the system. */
 static int
 performer_number(EventLog *log, const TupleTableSlot *slot)

@@ -274,7 +274,7 @@ look_at_event(void *arg, const Entry *e)
 	Adoption   *adoption = arg;
 	const KindSort *sort = e->sort;
 	bool		visible = diary_place(adoption->diary, e->place)->is_visible;
-	bool		judged = visible && (sort->documents || sort->is_note || sort->nplaces > 0);
+	bool		judged = visible && (sort->documents || sort->is_note || sort->nsystems > 0);
 	int			person = name_number(adoption->actors, e->brief.actor, adoption->context);
 	int			group = judged ? group_number(adoption, e) : -1;
 
@@ -286,8 +286,8 @@ look_at_event(void *arg, const Entry *e)
 		return;
 	if (sort->documents)
 		count(adoption, group, LATE_DOCUMENTATION, person, is_late(adoption, e));
-	if (sort->nplaces > 0 && e->brief.system.data != NULL)
-		count(adoption, group, OTHER_SYSTEM, person, !str_in(e->brief.system, sort->systems, sort->nplaces));
+	if (sort->nsystems > 0 && e->brief.system.data != NULL)
+		count(adoption, group, OTHER_SYSTEM, person, !str_in(e->brief.system, sort->systems, sort->nsystems));
 }
 
 /* --- notes ------------------------------------------------------------------- */

@@ -58,9 +58,8 @@ struct Diary
 	Names	   *kinds;
 	int			kinds_size;
 	KindSort   *sort;			/* by number */
-	Names	   *zones;			/* of facilities: name and time zone in turns */
-	int			nzones;
-	Str		   *zone;
+	Names	   *zones;			/* facilities that have a row of their own ... */
+	Str		   *zone;			/* ... and their time zones, by number */
 	int			last_place;
 	Oid			manual;			/* labels of entry_method, once known */
 	Oid			interface;
@@ -68,9 +67,9 @@ struct Diary
 
 /* Which kinds document something, and what the current maps say of systems. */
 static Statement find_sorts = {
-	"SELECT k.kind, true, NULL FROM workflow_track.event_kind k WHERE k.kind = 'medication.administered' "
+	"SELECT k.kind, NULL FROM workflow_track.event_kind k WHERE k.kind = 'medication.administered' "
 	"OR k.category IN ('intake', 'vitals', 'history', 'assessment', 'diagnosis', 'procedure', 'immunization', 'data') "
-	"UNION ALL SELECT s.kind, false, u.system FROM workflow_track.workflow_step s JOIN workflow_track.workflow w USING (workflow, version) "
+	"UNION ALL SELECT s.kind, u.system FROM workflow_track.workflow_step s JOIN workflow_track.workflow w USING (workflow, version) "
 	"CROSS JOIN LATERAL unnest(s.systems) u(system) WHERE w.state = 'current'",
 	0, {0}, true
 };
@@ -82,17 +81,6 @@ static Statement find_zones = {
 };
 
 /* --- small things ----------------------------------------------------------- */
-
-/* A column of the row in a slot that is a text. */
-Str
-slot_str(const TupleTableSlot *slot, int column)
-{
-	Str			s = {NULL, 0};
-
-	if (!slot->tts_isnull[column])
-		s = str_of_datum(slot->tts_values[column]);
-	return s;
-}
 
 /* The number of a name, which is copied when it is new; of a null, -1. */
 int
@@ -195,7 +183,7 @@ static void
 take_sort(Diary *diary, uint64 row)
 {
 	KindSort   *sort = kind_sort(diary, found_text(diary, row, 1));
-	Str			system = found_text(diary, row, 3);
+	Str			system = found_text(diary, row, 2);
 	MemoryContext old = MemoryContextSwitchTo(diary->context);
 
 	if (system.data == NULL)
@@ -203,8 +191,8 @@ take_sort(Diary *diary, uint64 row)
 	else
 	{
 		sort->systems = sort->systems == NULL ? palloc(sizeof(Str))
-			: repalloc(sort->systems, sizeof(Str) * (sort->nplaces + 1));
-		sort->systems[sort->nplaces++] = system;
+			: repalloc(sort->systems, sizeof(Str) * (sort->nsystems + 1));
+		sort->systems[sort->nsystems++] = system;
 	}
 	MemoryContextSwitchTo(old);
 }
@@ -221,8 +209,7 @@ read_references(Diary *diary)
 	for (uint64 i = 0; i < SPI_processed; i++)
 		take_sort(diary, i);
 	statement_run(&find_zones, NULL, NULL);
-	diary->nzones = (int) SPI_processed;
-	diary->zone = MemoryContextAlloc(diary->context, sizeof(Str) * Max(diary->nzones, 1));
+	diary->zone = MemoryContextAlloc(diary->context, sizeof(Str) * Max(SPI_processed, 1));
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		name_number(diary->zones, found_text(diary, i, 1), diary->context);

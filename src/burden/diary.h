@@ -36,7 +36,7 @@ typedef struct KindSort
 	bool		is_note;		/* note.signed */
 	bool		documents;		/* somebody writes down what was done or found */
 	Bound		bound;
-	int			nplaces;		/* systems that steps of the map name for it, of all steps that name any */
+	int			nsystems;		/* systems that steps of the map name for it, of all steps that name any */
 	Str		   *systems;
 } KindSort;
 
@@ -88,7 +88,6 @@ extern Patient *diary_load(Diary *diary, Str patient);
 extern Event *diary_whole(Diary *diary, const Entry *e);
 extern Bound kind_bound(Str kind);
 extern int64 interval_usecs(const Interval *interval);
-extern Str	slot_str(const TupleTableSlot *slot, int column);
 extern int	name_number(Names *names, Str name, MemoryContext context);
 extern void put_name(Datum *values, bool *nulls, int column, Str name);
 
