@@ -102,8 +102,8 @@ BEGIN
 		FROM declared AS d
 		WHERE d.last_seen IS NULL OR d.judged_since IS NOT NULL AND :as_of - greatest(d.last_seen, d.judged_since) > d.every
 		UNION ALL
-		SELECT 'undeclared', NULL, s.facility COLLATE "C", s.from_system COLLATE "C", s.to_system COLLATE "C",
-			array_agg(DISTINCT workflow_track.type_in_short(s.message_type) COLLATE "C"), NULL, max(s.last_seen), NULL
+		SELECT 'undeclared' AS problem, NULL AS workflow, s.facility COLLATE "C" AS facility, s.from_system COLLATE "C" AS from_system, s.to_system COLLATE "C" AS to_system,
+			array_agg(DISTINCT workflow_track.type_in_short(s.message_type) COLLATE "C") AS message_types, NULL AS every, max(s.last_seen) AS last_seen, NULL AS silent_for
 		FROM seen AS s
 		WHERE s.facility IS NOT NULL AND s.last_seen > :as_of - interval '7 days' AND s.message_type !~ '^(ACK|FHS|FTS|BHS|BTS)(\^|$)'
 			AND EXISTS (SELECT FROM flow AS f)
