@@ -17,8 +17,8 @@ SELECT count(pg_temp.see(t, f)) FROM (VALUES ('2024-03-10 04:59:59.999999Z'::tim
 	('2024-03-09 18:14:59.999999Z', 'HILLS'), ('2024-03-09 18:15Z', 'HILLS'), ('2024-03-09 23:59:59.999999Z', 'UNKNOWN'), ('2024-03-10 00:00Z', 'UNKNOWN'), ('1901-01-01 00:00Z', 'NORTH'), ('1901-01-01 06:00Z', 'NORTH')) AS v(t, f);
 SELECT day, facility, events, encounters FROM interaction_burden ORDER BY facility, day;
 -- two years of clocks that change, one of them by half an hour and one at midnight
-INSERT INTO event (patient_id, kind, source_system, facility, occurred_at) SELECT 'P' || n % 7, 'screen.used', 'EHR', f, '2017-01-01 00:00:00.5Z'::timestamptz + n * interval '5 hours 41 minutes'
-	FROM unnest('{NORTH,HILLS,ISLE,WEST,UNKNOWN}'::text[]) AS f, generate_series(0, 3083) AS n;
+INSERT INTO event (patient_id, kind, source_system, facility, occurred_at) SELECT 'P' || n % 97, 'screen.used', 'EHR', f, '2017-01-01 00:00:00.5Z'::timestamptz + n * interval '11 hours 22 minutes'
+	FROM unnest('{NORTH,HILLS,ISLE,WEST,UNKNOWN}'::text[]) AS f, generate_series(0, 1541) AS n;
 CREATE TEMP VIEW expected AS SELECT (e.occurred_at AT TIME ZONE coalesce(f.timezone, 'UTC'))::date AS day, facility, count(*) AS events FROM event AS e LEFT JOIN facility AS f USING (facility) GROUP BY 1, 2;
 CREATE TEMP VIEW found AS SELECT day, facility, sum(events) AS events FROM interaction_burden GROUP BY 1, 2;
 SELECT (SELECT count(*) FROM expected), (SELECT count(*) FROM found), (SELECT count(*) FROM (TABLE expected EXCEPT TABLE found) x) AS missing;
