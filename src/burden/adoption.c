@@ -230,13 +230,17 @@ note_deed(Adoption *adoption, int number, TimestampTz at, int group)
 	MemoryContextSwitchTo(old);
 }
 
-/* Notes a note or a bound. */
+/* Notes a note or a bound of an encounter. */
 static void
 note_mark(Adoption *adoption, const Entry *e, int group, int person)
 {
-	MemoryContext old = MemoryContextSwitchTo(adoption->month);
+	int			encounter = diary_encounter(adoption->diary, e);
+	MemoryContext old;
 	Mark	   *mark;
 
+	if (encounter < 0)
+		return;
+	old = MemoryContextSwitchTo(adoption->month);
 	if (adoption->nmarks == adoption->marks_size)
 	{
 		adoption->marks_size = Max(256, adoption->marks_size * 2);
@@ -245,7 +249,7 @@ note_mark(Adoption *adoption, const Entry *e, int group, int person)
 	}
 	mark = &adoption->marks[adoption->nmarks++];
 	memset(mark, 0, sizeof(Mark));
-	mark->encounter = e->encounter;
+	mark->encounter = encounter;
 	mark->sequence = DatumGetInt32(e->slot->tts_values[EV_SOURCE_SEQUENCE]);
 	mark->at = e->at;
 	mark->bound = e->sort->bound;
@@ -280,7 +284,7 @@ look_at_event(void *arg, const Entry *e)
 
 	if (person >= 0)
 		note_deed(adoption, person, e->at, sort->documents ? group : -1);
-	if (e->encounter >= 0 && (sort->bound != NOT_A_BOUND || (sort->is_note && visible)))
+	if (sort->bound != NOT_A_BOUND || (sort->is_note && visible))
 		note_mark(adoption, e, group, person);
 	if (!judged)
 		return;

@@ -275,6 +275,7 @@ count_event(void *arg, const Entry *e)
 	int			cell = diary_place(burden->diary, e->place)->is_visible ? event_cell(burden, e) : -1;
 	Met		   *met = met_lookup(burden->originals, (uint64) e->id);
 	int64	   *counts;
+	int			encounter;
 	bool		found;
 
 	if (met != NULL)
@@ -288,9 +289,10 @@ count_event(void *arg, const Entry *e)
 	counts[N_ALERTS] += e->sort->fires;
 	counts[N_OVERRIDDEN] += e->sort->overrides;
 	counts[N_SCREENS] += e->sort->is_screen;
-	if (e->encounter >= 0)
+	encounter = diary_encounter(burden->diary, e);
+	if (encounter >= 0)
 	{
-		met_insert(burden->encounters, (uint64) cell << 32 | (uint32) e->encounter, &found);
+		met_insert(burden->encounters, (uint64) cell << 32 | (uint32) encounter, &found);
 		counts[N_ENCOUNTERS] += !found;
 	}
 	if (!e->by_hand)

@@ -372,6 +372,16 @@ diary_whole(Diary *diary, const Entry *e)
 	return event;
 }
 
+/* The number of an event's encounter, of those that merges join one; -1 if it has none. */
+int
+diary_encounter(Diary *diary, const Entry *e)
+{
+	Names	   *cases = diary->joined->cases;
+
+	return e->slot->tts_isnull[EV_ENCOUNTER_ID] ? -1
+		: names_root(cases, pair_number(diary->joined, cases, e->patient, slot_str(e->slot, EV_ENCOUNTER_ID)));
+}
+
 /* How an event was entered. */
 static void
 read_method(Diary *diary, Entry *e)
@@ -411,9 +421,6 @@ read_event(Diary *diary, TupleTableSlot *slot)
 	e.sort = kind_sort(diary, slot_str(slot, EV_KIND));
 	e.place = place_number(diary, slot_str(slot, EV_FACILITY));
 	e.day = local_day(&diary->place[e.place], e.at);
-	e.encounter = slot->tts_isnull[EV_ENCOUNTER_ID] ? -1
-		: names_root(diary->joined->cases,
-					 pair_number(diary->joined, diary->joined->cases, e.patient, slot_str(slot, EV_ENCOUNTER_ID)));
 	read_method(diary, &e);
 	memset(&e.brief, 0, sizeof(Event));
 	e.brief.at = e.at;

@@ -61,7 +61,6 @@ typedef struct Entry
 	int			place;			/* number of its facility */
 	DateADT		day;			/* there */
 	Str			patient;		/* stands for all ids that are one with its own */
-	int			encounter;		/* number, of those that merges join one; -1 is none */
 	bool		by_hand;
 	bool		by_interface;
 	Event		brief;			/* what a look-up of roles needs of it */
@@ -83,6 +82,7 @@ extern void diary_span(Diary *diary, TimestampTz from, TimestampTz until);
 extern bool diary_has_day(DateADT day);
 extern void diary_limit(Diary *diary, TimestampTz since, TimestampTz until);
 extern const Place *diary_place(const Diary *diary, int place);
+extern int	diary_encounter(Diary *diary, const Entry *e);
 extern Str	diary_patient(const Diary *diary, Str patient);
 extern Patient *diary_load(Diary *diary, Str patient);
 extern Event *diary_whole(Diary *diary, const Entry *e);
