@@ -81,6 +81,16 @@ SELECT CASE WHEN extract(hour FROM hour AT TIME ZONE f.timezone) BETWEEN 7 AND 1
 FROM workflow_track.handoff_latency_hourly JOIN workflow_track.facility f USING (facility)
 WHERE basis = 'explicit' GROUP BY 1 ORDER BY 1;
 
+\echo '== interaction_burden: what the day asked of people'
+\echo 'Who typed most that was there already. With what burden_change() compares a time before a go-live with one after it.'
+SELECT day, facility, role, sum(events) AS events, sum(manual_entries) AS by_hand, sum(duplicate_entries) AS typed_again, round(sum(events) / sum(encounters), 1) AS events_per_encounter
+FROM workflow_track.interaction_burden WHERE day = '2026-03-03' GROUP BY day, facility, role ORDER BY typed_again DESC, by_hand DESC, facility, role LIMIT 1;
+
+\echo '== workaround_signal: where people may be working around a system'
+\echo 'Most of a shift''s documentation in its last hour, notes signed late, steps in another system than the map says. Here: none.'
+SELECT week, facility, role, signal, found, out_of, people FROM workflow_track.workaround_signal
+WHERE week = '2026-03-02' AND signal <> 'late_documentation' ORDER BY found DESC, facility, role, signal LIMIT 1;
+
 \echo '== rule_coverage: can the rules be observed at all?'
 \echo 'No closers: nothing that is connected would tell of the answer, so "overdue" would mean nothing.'
 \echo 'Unmatched closers: answers to what nobody recorded, as referrals sent by fax.'

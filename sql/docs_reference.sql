@@ -107,6 +107,12 @@ SELECT count(*), avg(fitness) FROM workflow_track.conformance WHERE fitness < 1;
 
 SELECT deviation, step, count(*) FROM workflow_track.workflow_deviation GROUP BY 1, 2;
 
+SELECT day, sum(alerts) AS alerts FROM workflow_track.interaction_burden WHERE day = '2024-03-04' AND role = 'provider' GROUP BY day;
+
+SELECT measure, ratio FROM workflow_track.burden_change('2024-02-01', '2024-03-01', '2024-03-01', '2024-04-01', false) WHERE facility = 'NORTH';
+
+SELECT week, role, share FROM workflow_track.workaround_signal WHERE week = '2024-03-04' AND signal = 'late_note';
+
 SELECT from_system, to_system, messages FROM workflow_track.data_flow('2024-01-01', '2024-02-01', 'NORTH');
 
 SELECT problem, from_system, to_system FROM workflow_track.flow_gap;

@@ -24,7 +24,8 @@ CREATE TEMP TABLE good AS SELECT '{
  "billing": [{"name": "imaging", "codes": "cpt|7", "documented_by": ["procedure.documented"], "requires_authorization": true,
    "requires_modifiers": ["25"], "within": "24 hours"}],
  "flows": [{"from": "LIS", "to": "EHR", "types": ["ORU^R01"], "every": "15 minutes",
-   "during": {"days": ["monday"], "from": "07:00", "until": "19:00", "timezone": "Europe/Berlin"}}]
+   "during": {"days": ["monday"], "from": "07:00", "until": "19:00", "timezone": "Europe/Berlin"}}],
+ "burden": {"redundant_alert_within": "10 minutes", "documented_within": "2 hours", "signed_within": "2 days"}
 }'::jsonb AS document;
 
 CREATE FUNCTION pg_temp.fault(document jsonb, OUT code text, OUT message text, OUT detail text, OUT hint text)
@@ -71,7 +72,7 @@ SELECT p.path AS without, coalesce(f.detail, f.code) AS result
 FROM good AS g, place AS p, pg_temp.fault(g.document #- p.place) AS f
 WHERE p.place[cardinality(p.place)] !~ '^[0-9]' AND p.path NOT LIKE '$.expectations[1]%' ORDER BY p.path COLLATE "C";
 -- Every key has a place in the document.
-SELECT k.part, k.key FROM (VALUES ('document'), ('step'), ('expectation'), ('cancel'), ('duplicate'), ('billing'), ('flow'), ('during'), ('when')) AS p(part),
+SELECT k.part, k.key FROM (VALUES ('document'), ('step'), ('expectation'), ('cancel'), ('duplicate'), ('billing'), ('flow'), ('during'), ('burden'), ('when')) AS p(part),
 	LATERAL (SELECT p.part, m.key FROM map_keys(p.part) AS m) AS k
 WHERE NOT EXISTS (SELECT FROM place WHERE place[cardinality(place)] = k.key);
 
@@ -174,6 +175,9 @@ INSERT INTO fault (place, value) VALUES
 	('{flows,0,during,days}', '["mon"]'),
 	('{flows,0,during,from}', '"24:00"'),
 	('{flows,0,during,timezone}', '"+01"'),
+	('{burden,redundant_alert_within}', '"0 minutes"'),
+	('{burden,documented_within}', '4'),
+	('{burden,signed_within}', '"1 month"'),
 	('{scenarios}', '[]'),
 	('{odd \"key}', '1'),
 	('{expectations,0,name}', to_jsonb(repeat('long ', 40)));

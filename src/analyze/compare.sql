@@ -118,6 +118,11 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 		jsonb_build_array('judged from', array_remove(ARRAY[f.during_from::text || ' to ' || f.during_until::text || ' ' || f.during_timezone], NULL), 'always'))
 	FROM workflow_track.workflow_flow AS f
 	WHERE f.workflow = map_things.workflow AND f.version = map_things.version
+	UNION ALL
+	SELECT 'limit', l.name, true, l.position, jsonb_build_array(jsonb_build_array(l.property, workflow_track.duration_in_words(l.within)))
+	FROM workflow_track.burden_limit AS b CROSS JOIN LATERAL (VALUES (1, 'alert', 'redundant within', b.redundant_alert_within), (2, 'documentation', 'documented within', b.documented_within),
+		(3, 'note', 'signed within', b.signed_within)) AS l(position, name, property, within)
+	WHERE b.workflow = map_things.workflow AND b.version = map_things.version AND l.within IS NOT NULL
 $$;
 COMMENT ON FUNCTION workflow_track.map_things(text, integer) IS
 'part of compare_workflows(): the roles, systems, steps and rules of a version, each with what is said of it';
@@ -232,7 +237,7 @@ BEGIN
 		WHERE o.to_step IS NULL OR n.to_step IS NULL)
 	SELECT f.part, f.change, f.name, f.property, f.was, f.becomes, f.sentence
 	FROM found AS f
-	ORDER BY array_position(ARRAY['role', 'system', 'step', 'transition', 'expectation', 'duplicate rule', 'billing rule', 'flow'], f.part),
+	ORDER BY array_position(ARRAY['role', 'system', 'step', 'transition', 'expectation', 'duplicate rule', 'billing rule', 'flow', 'limit'], f.part),
 		f.position, f.name COLLATE "C", f.place, f.change;
 END
 $$;

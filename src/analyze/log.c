@@ -15,13 +15,13 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "analyze/joined.h"
 #include "analyze/log.h"
 #include "detect/event.h"
 #include "detect/loader.h"
 #include "detect/rules.h"
 #include "detect/table.h"
 
-#define KEY_BLOCK 65536
 #define MAX_NAMES UINT16_MAX
 
 /* Names that are copied when they are new. */
@@ -43,15 +43,10 @@ struct EventLog
 	Loader	   *loader;
 	const LogFilter *filter;	/* while it is read */
 	bool		named;			/* as the filter says */
-	char	   *block;			/* where keys of cases are made */
-	Size		block_used;
-	Names	   *patients;		/* those that merges join, and test patients */
+	Joined	   *joined;
 	Str		   *least;			/* names of patients, by number, once one is asked for */
-	int			ntest;			/* room of the next */
-	bool	   *is_test;		/* by number */
 	Names	   *subjects;		/* those of patients that aliases join, once one is asked for */
 	Str		   *least_subject;	/* of each set of them, by number */
-	Names	   *cases;
 	int			ncases;
 	Interned	kinds;
 	Interned	facilities;
@@ -59,9 +54,6 @@ struct EventLog
 	Performer  *performed;		/* in what role and where it was done, by number */
 	bool	   *wanted;			/* kinds, by number */
 	int		   *kind_rank;		/* kinds in order of their names */
-	int64	   *retracted;
-	int			nretracted;
-	int			retracted_size;
 	int64		nevents;
 	int64		size;
 	LogEvent   *events;
@@ -128,169 +120,6 @@ interned_short(EventLog *log, Interned *list, Str name, const char *what, bool *
 	return (uint16) number;
 }
 
-/* --- links ----------------------------------------------------------------- */
-
-/* Reads all rows of a table of links. */
-static void
-read_links(EventLog *log, const char *name, void (*reader) (EventLog *log, TupleTableSlot *slot))
-{
-	Table		table;
-	TableScanDesc scan;
-
-	table_by_name(&table, log->context, name, log->snapshot, AccessShareLock);
-	scan = table_beginscan(table.rel, log->snapshot, 0, NULL);
-	while (table_scan_getnextslot(scan, ForwardScanDirection, table.slot))
-	{
-		slot_getallattrs(table.slot);
-		reader(log, table.slot);
-	}
-	table_endscan(scan);
-	table_done(&table);
-}
-
-/* A text column, copied. */
-static Str
-link_text(TupleTableSlot *slot, int column)
-{
-	Str			s = {NULL, 0};
-
-	if (!slot->tts_isnull[column])
-	{
-		s = str_of_datum(slot->tts_values[column]);
-		s.data = pnstrdup(s.data, s.len);
-	}
-	return s;
-}
-
-/* Reads a row of retraction. */
-static void
-read_retraction(EventLog *log, TupleTableSlot *slot)
-{
-	if (log->nretracted == log->retracted_size)
-	{
-		log->retracted_size = Max(64, log->retracted_size * 2);
-		log->retracted = log->retracted == NULL ? palloc(sizeof(int64) * log->retracted_size)
-			: repalloc_huge(log->retracted, sizeof(int64) * log->retracted_size);
-	}
-	log->retracted[log->nretracted++] = DatumGetInt64(slot->tts_values[1]);
-}
-
-/* Is an event retracted? */
-static bool
-is_retracted(const EventLog *log, int64 event_id)
-{
-	return log->nretracted > 0 &&
-		bsearch(&event_id, log->retracted, log->nretracted, sizeof(int64), int64_compare) != NULL;
-}
-
-/* Reads a row of patient_merge. */
-static void
-read_patient_merge(EventLog *log, TupleTableSlot *slot)
-{
-	if (is_retracted(log, DatumGetInt64(slot->tts_values[2])))
-		return;
-	names_join(log->patients, names_intern(log->patients, link_text(slot, 0)),
-			   names_intern(log->patients, link_text(slot, 1)));
-}
-
-/* Reads a row of test_patient, once merges are known. */
-static void
-read_test_patient(EventLog *log, TupleTableSlot *slot)
-{
-	int			number = names_intern(log->patients, link_text(slot, 0));
-
-	if (number >= log->ntest)
-	{
-		int			size = number * 2 + 64;
-
-		log->is_test = log->is_test == NULL ? palloc(sizeof(bool) * size)
-			: repalloc_huge(log->is_test, sizeof(bool) * size);
-		memset(log->is_test + log->ntest, 0, sizeof(bool) * (size - log->ntest));
-		log->ntest = size;
-	}
-	log->is_test[names_root(log->patients, number)] = true;
-}
-
-/* What tells a thing of a patient from those of others, where the next key is made; a null is no empty text. */
-static Str
-pair_key(EventLog *log, Str patient, Str thing)
-{
-	Size		needed = sizeof(int32) + patient.len + thing.len;
-	int32		prefix = thing.data == NULL ? -1 - patient.len : patient.len;
-	Str			key;
-	char	   *data;
-
-	if (log->block == NULL || log->block_used + needed > KEY_BLOCK)
-	{
-		log->block = MemoryContextAlloc(log->context, Max(KEY_BLOCK, needed));
-		log->block_used = 0;
-	}
-	data = log->block + log->block_used;
-	memcpy(data, &prefix, sizeof(int32));
-	memcpy(data + sizeof(int32), patient.data, patient.len);
-	if (thing.len > 0)
-		memcpy(data + sizeof(int32) + patient.len, thing.data, thing.len);
-	key.data = data;
-	key.len = (int) needed;
-	return key;
-}
-
-/* The number of a thing of a patient; a new one keeps its key. */
-static int
-pair_number(EventLog *log, Names *names, Str patient, Str thing)
-{
-	int			count = names_count(names);
-	Str			key = pair_key(log, patient, thing);
-	int			number = names_intern(names, key);
-
-	if (number == count)
-		log->block_used += key.len;
-	return number;
-}
-
-/* The id that stands for all that merges join an id with. */
-static Str
-joined_patient(const EventLog *log, Str patient, bool *is_test)
-{
-	int			number = names_count(log->patients) == 0 ? -1 : names_find(log->patients, patient);
-
-	*is_test = false;
-	if (number < 0)
-		return patient;
-	number = names_root(log->patients, number);
-	*is_test = number < log->ntest && log->is_test[number];
-	return names_text(log->patients, number);
-}
-
-/* Reads a row of encounter_merge. */
-static void
-read_encounter_merge(EventLog *log, TupleTableSlot *slot)
-{
-	bool		is_test;
-	Str			patient;
-
-	if (is_retracted(log, DatumGetInt64(slot->tts_values[3])))
-		return;
-	patient = joined_patient(log, link_text(slot, 0), &is_test);
-	names_join(log->cases, pair_number(log, log->cases, patient, link_text(slot, 1)),
-			   pair_number(log, log->cases, patient, link_text(slot, 2)));
-}
-
-/* Reads what joins and parts. */
-static void
-read_all_links(EventLog *log)
-{
-	read_links(log, "retraction", read_retraction);
-	if (log->nretracted > 1)
-		qsort(log->retracted, log->nretracted, sizeof(int64), int64_compare);
-	log->patients = names_begin(64);
-	read_links(log, "patient_merge", read_patient_merge);
-	if (!show_test_patients)
-		read_links(log, "test_patient", read_test_patient);
-	log->cases = names_begin(1024);
-	read_links(log, "encounter_merge", read_encounter_merge);
-}
-
 /* --- reading --------------------------------------------------------------- */
 
 /* Is a kind asked for? */
@@ -307,17 +136,6 @@ is_wanted(EventLog *log, int kind, bool is_new)
 		log->wanted[kind] = str_in(log->kinds.texts[kind], filter->kinds, filter->nkinds);
 	}
 	return log->wanted[kind];
-}
-
-/* A column of the row in a slot that is a text. */
-static Str
-slot_str(const TupleTableSlot *slot, int column)
-{
-	Str			s = {NULL, 0};
-
-	if (!slot->tts_isnull[column])
-		s = str_of_datum(slot->tts_values[column]);
-	return s;
 }
 
 /* The number of the role of who did it, and of the system. */
@@ -380,9 +198,9 @@ read_event(EventLog *log, TupleTableSlot *slot, int month)
 	if ((slot->tts_isnull[EV_ENCOUNTER_ID] && !filter->loose) || at < filter->since || at >= filter->until)
 		return;
 	kind = interned_short(log, &log->kinds, slot_str(slot, EV_KIND), "kinds", &is_new);
-	if (!is_wanted(log, kind, is_new) || is_retracted(log, DatumGetInt64(slot->tts_values[EV_EVENT_ID])))
+	if (!is_wanted(log, kind, is_new) || is_retracted(log->joined, DatumGetInt64(slot->tts_values[EV_EVENT_ID])))
 		return;
-	patient = joined_patient(log, slot_str(slot, EV_PATIENT_ID), &is_test);
+	patient = joined_patient(log->joined, slot_str(slot, EV_PATIENT_ID), &is_test);
 	if (is_test)
 		return;
 	if (log->nevents == log->size)
@@ -398,7 +216,7 @@ read_event(EventLog *log, TupleTableSlot *slot, int month)
 	e->sequence = DatumGetInt32(slot->tts_values[EV_SOURCE_SEQUENCE]);
 	e->kind = kind;
 	e->facility = interned_short(log, &log->facilities, slot_str(slot, EV_FACILITY), "facilities", &is_new);
-	e->case_no = pair_number(log, log->cases, patient, slot_str(slot, EV_ENCOUNTER_ID));
+	e->case_no = pair_number(log->joined, log->joined->cases, patient, slot_str(slot, EV_ENCOUNTER_ID));
 	e->performer = filter->performers ? performer_number(log, slot) : 0;
 }
 
@@ -453,7 +271,7 @@ rank_kinds(EventLog *log)
 static void
 sort_by_case(EventLog *log)
 {
-	int			nnames = names_count(log->cases);
+	int			nnames = names_count(log->joined->cases);
 	int		   *number = palloc_extended(sizeof(int) * Max(nnames, 1), MCXT_ALLOC_HUGE);
 	int64	   *next;
 	int			ncases = 0;
@@ -462,7 +280,7 @@ sort_by_case(EventLog *log)
 		number[c] = -1;
 	for (int64 i = 0; i < log->nevents; i++)
 	{
-		int			root = names_root(log->cases, log->events[i].case_no);
+		int			root = names_root(log->joined->cases, log->events[i].case_no);
 
 		if (number[root] < 0)
 			number[root] = ncases++;
@@ -496,7 +314,7 @@ log_read(const LogFilter *filter)
 	interned_begin(&log->kinds);
 	interned_begin(&log->facilities);
 	interned_begin(&log->performers);
-	read_all_links(log);
+	log->joined = joined_read(log->snapshot);
 	for (int m = 0; m < log->loader->nmonths; m++)
 		if (log->loader->months[m].upper > filter->since && log->loader->months[m].lower < filter->until)
 			read_month(log, m);
@@ -669,7 +487,7 @@ log_event(EventLog *log, const LogEvent *e)
 Str
 log_patient(EventLog *log, Str patient)
 {
-	int			number = names_find(log->patients, patient);
+	int			number = names_find(log->joined->patients, patient);
 
 	if (number < 0)
 		return patient;
@@ -677,21 +495,22 @@ log_patient(EventLog *log, Str patient)
 	{
 		MemoryContext old = MemoryContextSwitchTo(log->context);
 
-		log->least = names_least(log->patients);
+		log->least = names_least(log->joined->patients);
 		MemoryContextSwitchTo(old);
 	}
-	return log->least[names_root(log->patients, number)];
+	return log->least[names_root(log->joined->patients, number)];
 }
 
 /* Reads a row of subject_alias. */
 static void
-read_alias(EventLog *log, TupleTableSlot *slot)
+read_alias(void *arg, TupleTableSlot *slot)
 {
+	EventLog   *log = arg;
 	bool		is_test;
-	Str			patient = joined_patient(log, link_text(slot, 0), &is_test);
+	Str			patient = joined_patient(log->joined, link_text(slot, 0), &is_test);
 
-	names_join(log->subjects, pair_number(log, log->subjects, patient, link_text(slot, 1)),
-			   pair_number(log, log->subjects, patient, link_text(slot, 2)));
+	names_join(log->subjects, pair_number(log->joined, log->subjects, patient, link_text(slot, 1)),
+			   pair_number(log->joined, log->subjects, patient, link_text(slot, 2)));
 }
 
 /* The first by bytes of the numbers that are one subject of a patient with a number. */
@@ -706,12 +525,12 @@ log_subject(EventLog *log, Str patient, Str subject)
 		MemoryContext old = MemoryContextSwitchTo(log->context);
 
 		log->subjects = names_begin(1024);
-		read_links(log, "subject_alias", read_alias);
+		read_links("subject_alias", log->snapshot, read_alias, log);
 		log->least_subject = names_least(log->subjects);
 		MemoryContextSwitchTo(old);
 	}
-	patient = joined_patient(log, patient, &is_test);
-	number = subject.data == NULL ? -1 : names_find(log->subjects, pair_key(log, patient, subject));
+	patient = joined_patient(log->joined, patient, &is_test);
+	number = subject.data == NULL ? -1 : names_find(log->subjects, pair_key(log->joined, patient, subject));
 	if (number >= 0)
 	{
 		subject = log->least_subject[names_root(log->subjects, number)];

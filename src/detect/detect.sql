@@ -197,7 +197,8 @@ BEGIN
 	-- Who was waited for may have dropped months.
 	horizon := coalesce((SELECT d.horizon FROM workflow_track.detection_state d), '-infinity');
 	LOCK TABLE workflow_track.handoff_hourly, workflow_track.handoff_total IN SHARE ROW EXCLUSIVE MODE;
-	TRUNCATE workflow_track.handoff_state, workflow_track.handoff_delta, workflow_track.handoff_stale, workflow_track.handoff_total;
+	-- In the order in which views lock them: the rollup first, then what it does not hold yet.
+	TRUNCATE workflow_track.handoff_total, workflow_track.handoff_delta, workflow_track.handoff_stale, workflow_track.handoff_state;
 	DELETE FROM workflow_track.handoff_hourly WHERE hour >= horizon;
 	INSERT INTO workflow_track.handoff_total (is_test, basis, facility, from_role, to_role, from_system, to_system, histogram)
 		SELECT is_test, basis, facility, from_role, to_role, from_system, to_system, workflow_track.merge(histogram)

@@ -105,6 +105,22 @@ event_is_imprecise(const Datum *values)
 					 precision_oids, precision_labels, NPRECISIONS) >= PRECISION_MONTH;
 }
 
+/* The last instant that an event's time may mean. */
+TimestampTz
+event_end(const Datum *values)
+{
+	return end_of_time(DatumGetTimestampTz(values[EV_OCCURRED_AT]),
+					   enum_rank(DatumGetObjectId(values[EV_TIME_PRECISION]), "time_precision",
+								 precision_oids, precision_labels, NPRECISIONS));
+}
+
+/* Was an event entered by hand, by its entry_method? */
+bool
+event_is_manual(Oid method)
+{
+	return enum_rank(method, "entry_method", method_oids, method_labels, 2) == 1;
+}
+
 /* --- reading --------------------------------------------------------------- */
 
 /* The bytes of a text column, with the room they need if they must be copied. */
@@ -175,8 +191,7 @@ event_read(Event *e, const Rules *rules, const Datum *values, const bool *nulls)
 	e->event_id = DatumGetInt64(values[EV_EVENT_ID]);
 	e->at = DatumGetTimestampTz(values[EV_OCCURRED_AT]);
 	e->sequence = DatumGetInt32(values[EV_SOURCE_SEQUENCE]);
-	e->end = end_of_time(e->at, enum_rank(DatumGetObjectId(values[EV_TIME_PRECISION]), "time_precision",
-										  precision_oids, precision_labels, NPRECISIONS));
+	e->end = event_end(values);
 	e->kind = kind_of(rules, column_str(values, nulls, EV_KIND));
 	e->facility = column_str(values, nulls, EV_FACILITY);
 	e->patient = column_str(values, nulls, EV_PATIENT_ID);

@@ -11,6 +11,8 @@
 
 extern void event_read(Event *e, const Rules *rules, const Datum *values, const bool *nulls);
 extern bool event_is_imprecise(const Datum *values);
+extern bool event_is_manual(Oid method);
+extern TimestampTz event_end(const Datum *values);
 extern int	event_qsort_compare(const void *a, const void *b);
 extern int	int64_compare(const void *a, const void *b);
 

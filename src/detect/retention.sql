@@ -6,7 +6,8 @@ DECLARE
 	lookback CONSTANT interval := (SELECT coalesce(max(r.back), interval '0') FROM (
 		SELECT d.workflow, d.version, d.within AS back FROM workflow_track.duplicate_rule AS d
 		UNION ALL SELECT x.workflow, x.version, x.early FROM workflow_track.expectation AS x
-		UNION ALL SELECT b.workflow, b.version, b.within FROM workflow_track.billing_rule AS b) AS r
+		UNION ALL SELECT b.workflow, b.version, b.within FROM workflow_track.billing_rule AS b
+		UNION ALL SELECT w.workflow, w.version, l.redundant_alert_within FROM workflow_track.workflow AS w, workflow_track.burden_limits() AS l) AS r
 		JOIN workflow_track.workflow AS w USING (workflow, version) WHERE w.state = 'current');
 BEGIN
 	RETURN QUERY

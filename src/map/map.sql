@@ -85,10 +85,15 @@ BEGIN
 		f.flow #>> '{during,timezone}'
 	FROM jsonb_array_elements(document -> 'flows') WITH ORDINALITY AS f(flow, n)
 	ORDER BY f.n;
+
+	INSERT INTO workflow_track.burden_limit (workflow, version, redundant_alert_within, documented_within, signed_within)
+	SELECT document ->> 'workflow', (document ->> 'version')::integer, workflow_track.map_duration(document #>> '{burden,redundant_alert_within}'),
+		workflow_track.map_duration(document #>> '{burden,documented_within}'), workflow_track.map_duration(document #>> '{burden,signed_within}')
+	WHERE document ? 'burden';
 END
 $$;
 COMMENT ON FUNCTION workflow_track.map_store_rules(jsonb) IS
-'stores the expectations, duplicate rules, billing rules and flows of a checked document';
+'stores the expectations, duplicate rules, billing rules, flows and limits of a checked document';
 
 CREATE FUNCTION workflow_track.define_workflow(document jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

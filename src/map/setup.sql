@@ -219,6 +219,26 @@ END
 $setup$;
 COMMENT ON FUNCTION workflow_track.setup_flow_table() IS 'makes the table of flows';
 
+CREATE FUNCTION workflow_track.setup_burden_limit() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $setup$
+BEGIN
+	CREATE TABLE IF NOT EXISTS workflow_track.burden_limit (
+		workflow text COLLATE "C" NOT NULL,
+		version integer NOT NULL,
+		redundant_alert_within interval,
+		documented_within interval,
+		signed_within interval,
+		PRIMARY KEY (workflow, version),
+		FOREIGN KEY (workflow, version) REFERENCES workflow_track.workflow ON DELETE CASCADE
+	);
+	COMMENT ON TABLE workflow_track.burden_limit IS 'limits by which burden and adoption are judged';
+	PERFORM workflow_track.comment_columns('burden_limit', 'workflow', 'the workflow', 'version', 'its version',
+		'redundant_alert_within', 'an alert is redundant so long after the same one; null is not stated', 'documented_within', 'documentation is late so long after the fact; likewise',
+		'signed_within', 'a note is signed late so long after the visit began or the stay ended; likewise');
+END
+$setup$;
+COMMENT ON FUNCTION workflow_track.setup_burden_limit() IS 'makes the table of limits of burden and adoption';
+
 CREATE FUNCTION workflow_track.setup_map() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $setup$
 BEGIN
@@ -227,12 +247,13 @@ BEGIN
 	PERFORM workflow_track.setup_expectation();
 	PERFORM workflow_track.setup_rule();
 	PERFORM workflow_track.setup_flow_table();
+	PERFORM workflow_track.setup_burden_limit();
 
 	-- Rules are written by define_workflow() alone.
 	GRANT SELECT ON workflow_track.event_kind TO workflow_track_admin, workflow_track_recorder, workflow_track_analyst;
 	GRANT INSERT, UPDATE, DELETE ON workflow_track.event_kind TO workflow_track_admin;
 	GRANT SELECT ON workflow_track.workflow, workflow_track.workflow_step, workflow_track.workflow_transition,
-		workflow_track.expectation, workflow_track.duplicate_rule, workflow_track.billing_rule, workflow_track.workflow_flow
+		workflow_track.expectation, workflow_track.duplicate_rule, workflow_track.billing_rule, workflow_track.workflow_flow, workflow_track.burden_limit
 		TO workflow_track_admin, workflow_track_analyst;
 	GRANT EXECUTE ON FUNCTION workflow_track.define_workflow(jsonb),
 		workflow_track.set_workflow_state(text, integer, text) TO workflow_track_admin;

@@ -36,7 +36,8 @@ set_for_now(const char *name, const char *value)
 
 /*
  * Acts as the owner of the tables from here on; an error ends that too.  What is
- * planned once a session, perhaps while tables are empty, looks rows up by index.
+ * planned once a session, perhaps while tables are empty, looks rows up by index;
+ * where there is none, it is short all the same, and not worth compiling.
  */
 void
 owner_begin(Caller *caller)
@@ -46,6 +47,7 @@ owner_begin(Caller *caller)
 	caller->guc_level = NewGUCNestLevel();
 	set_for_now("search_path", "pg_catalog, pg_temp");
 	set_for_now("enable_seqscan", "off");
+	set_for_now("jit", "off");
 }
 
 /* Acts as the caller again. */

@@ -266,6 +266,7 @@ BEGIN
 	PERFORM workflow_track.setup_handoff_views();
 	PERFORM workflow_track.setup_billing_views();
 	PERFORM workflow_track.setup_flow();
+	PERFORM workflow_track.setup_burden();
 	PERFORM workflow_track.setup_health();
 END
 $setup$;

@@ -1,0 +1,500 @@
+/*
+ * burden.c
+ *	  What falls to whom: events, alerts, entries and screens, by local day, or
+ *	  in a time as a whole.
+ *
+ * An event counts once, in the row of the party that it falls to: an alert's is
+ * the one whom it was shown to, that of others who did it.  An alert is redundant
+ * where the same was shown to the same person about the same patient not long
+ * before.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "burden/diary.h"
+#include "burden/met.h"
+#include "detect/rules.h"
+#include "message/statement.h"
+#include "record/owner.h"
+
+PG_FUNCTION_INFO_V1(burden_of_day);
+PG_FUNCTION_INFO_V1(burden_of_time);
+
+/* What is counted, in the order of the results. */
+enum
+{
+	N_ENCOUNTERS, N_EVENTS, N_ALERTS, N_REDUNDANT, N_OVERRIDDEN, N_MANUAL, N_DUPLICATE, N_DELIVERED, N_SCREENS,
+	NCOUNTS
+};
+
+/* A row: of a day (0 of a time as a whole), a facility, and a party; -1 is null. */
+typedef struct CellKey
+{
+	DateADT		day;
+	int			place;
+	int			role;
+	int			actor;
+} CellKey;
+
+typedef struct Cell
+{
+	CellKey		key;
+	int			next;			/* of the same day; -1 is none */
+	int64		counts[NCOUNTS];
+} Cell;
+
+typedef struct CellSlot
+{
+	CellKey		key;
+	int			cell;
+	char		status;
+} CellSlot;
+
+#define SH_PREFIX cells
+#define SH_ELEMENT_TYPE CellSlot
+#define SH_KEY_TYPE CellKey
+#define SH_KEY key
+#define SH_HASH_KEY(table, k) hash_bytes((const unsigned char *) &(k), sizeof(CellKey))
+#define SH_EQUAL(table, a, b) (memcmp(&(a), &(b), sizeof(CellKey)) == 0)
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/* An alert of the month that is read. */
+typedef struct Alert
+{
+	Event	   *event;
+	Str			patient;		/* stands for all ids */
+	Str			person;			/* who was shown it; it has a code */
+	int			cell;			/* -1 where the caller does not see it */
+} Alert;
+
+/* A duplicate entry of the month that is read. */
+typedef struct Repeat
+{
+	int64		original_id;
+	TimestampTz original_at;
+	int			cell;			/* -1 until it is met */
+	int			next;			/* what another rule found of the same entry; -1 is none */
+} Repeat;
+
+/* What is known of an original. */
+enum
+{
+	NOT_MET, NOT_DELIVERED, DELIVERED
+};
+
+
+typedef struct Burden
+{
+	MemoryContext context;
+	Reader		reader;
+	Diary	   *diary;
+	bool		by_day;			/* and by actor; else a time as a whole, by role */
+	bool		by_role;
+	int64		redundant_within;
+	cells_hash *slots;
+	int			ncells;
+	int			size;
+	Cell	   *cells;
+	met_hash   *encounters;		/* cells and encounters that were met together */
+	met_hash   *days;			/* the first cell of each day */
+	Names	   *roles;
+	Names	   *actors;
+
+	/* of the month that is read */
+	MemoryContext month;
+	TimestampTz from;
+	int			nalerts;
+	int			alerts_size;
+	Alert	   *alerts;
+	Repeat	   *repeats;
+	met_hash   *duplicates;		/* events to places among repeats */
+	met_hash   *originals;		/* events, and whether an interface delivered them */
+} Burden;
+
+/* Originals of duplicates that were entered by hand, and whether an interface had delivered one. */
+static Statement find_duplicates_by_hand = {
+	"SELECT d.duplicate_event_id, d.original_event_id, d.original_at FROM workflow_track.duplicate_state d "
+	"WHERE d.duplicate_at >= $1 AND d.duplicate_at < $2 AND d.duplicate_method = 'manual'",
+	2, {TIMESTAMPTZOID, TIMESTAMPTZOID}, true
+};
+static Statement find_delivered = {
+	"SELECT FROM workflow_track.event e WHERE e.event_id = $1 AND e.occurred_at = $2 AND e.entry_method = 'interface'",
+	2, {INT8OID, TIMESTAMPTZOID}, true
+};
+
+/* --- rows -------------------------------------------------------------------- */
+
+/* The number of the cell of a key. */
+static int
+cell_number(Burden *burden, const CellKey *key)
+{
+	bool		found;
+	CellSlot   *slot = cells_insert(burden->slots, *key, &found);
+	Cell	   *cell;
+	Met		   *day;
+
+	if (found)
+		return slot->cell;
+	if (burden->ncells == burden->size)
+	{
+		MemoryContext old = MemoryContextSwitchTo(burden->context);
+
+		burden->size = Max(256, burden->size * 2);
+		burden->cells = burden->cells == NULL ? palloc(sizeof(Cell) * burden->size)
+			: repalloc_huge(burden->cells, sizeof(Cell) * burden->size);
+		MemoryContextSwitchTo(old);
+	}
+	slot->cell = burden->ncells++;
+	cell = &burden->cells[slot->cell];
+	memset(cell, 0, sizeof(Cell));
+	cell->key = *key;
+	day = met_insert(burden->days, (uint64) (int64) key->day, &found);
+	cell->next = found ? (int) day->value : -1;
+	day->value = slot->cell;
+	return slot->cell;
+}
+
+/* Does an alert fall to whom it is directed to, not to who fired it? */
+static bool
+is_directed(const Event *e)
+{
+	return e->recipient.data != NULL || e->stated_recipient_role.data != NULL;
+}
+
+/* The person that an alert was shown to. */
+static Str
+alert_person(const Event *e)
+{
+	return is_directed(e) ? e->recipient : e->actor;
+}
+
+/* The cell that an event counts in. */
+static int
+event_cell(Burden *burden, const Entry *e)
+{
+	bool		recipient = e->sort->fires && is_directed(&e->brief);
+	Event	   *brief = unconstify(Event *, &e->brief);
+	CellKey		key = {0, e->place, -1, -1};
+
+	if (burden->by_day)
+	{
+		key.day = e->day;
+		key.actor = name_number(burden->actors, recipient ? brief->recipient : brief->actor, burden->context);
+	}
+	if (burden->by_role)
+		key.role = name_number(burden->roles, recipient ? recipient_role(brief) : actor_role(brief), burden->context);
+	return cell_number(burden, &key);
+}
+
+/* --- reading ----------------------------------------------------------------- */
+
+/* Reads which entries of a month are duplicates. */
+static void
+month_begins(void *arg, TimestampTz from, TimestampTz until)
+{
+	Burden	   *burden = arg;
+	Datum		bounds[] = {TimestampTzGetDatum(from), TimestampTzGetDatum(until)};
+	Caller		caller;
+	uint64		n;
+
+	burden->month = AllocSetContextCreate(CurrentMemoryContext, "workflow_track month", ALLOCSET_DEFAULT_SIZES);
+	burden->from = from;
+	burden->nalerts = burden->alerts_size = 0;
+	burden->alerts = NULL;
+	owner_begin(&caller);
+	statement_connect();
+	statement_run(&find_duplicates_by_hand, bounds, NULL);
+	n = SPI_processed;
+	burden->repeats = MemoryContextAllocHuge(burden->month, sizeof(Repeat) * Max(n, 1));
+	burden->duplicates = met_create(burden->month, n, NULL);
+	burden->originals = met_create(burden->month, n, NULL);
+	for (uint64 i = 0; i < n; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+		bool		found;
+		uint64		id = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
+		Repeat	   *repeat = &burden->repeats[i];
+		Met		   *duplicate = met_insert(burden->duplicates, id, &found);
+
+		repeat->original_id = DatumGetInt64(SPI_getbinval(tuple, desc, 2, &isnull));
+		repeat->original_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 3, &isnull));
+		repeat->cell = -1;
+		/* of several rules, the chain of what each found the original */
+		repeat->next = found ? (int) duplicate->value : -1;
+		duplicate->value = (int64) i;
+		met_insert(burden->originals, (uint64) repeat->original_id, &found)->value = NOT_MET;
+	}
+	SPI_finish();
+	owner_end(&caller);
+}
+
+/* Notes an alert, so that those alike can be told at the end of the month. */
+static void
+note_alert(Burden *burden, const Entry *e, int cell)
+{
+	MemoryContext old = MemoryContextSwitchTo(burden->month);
+	Event	   *event = diary_whole(burden->diary, e);
+	Str			person = alert_person(event);
+
+	if (person.data != NULL && event->code.data != NULL)
+	{
+		Alert	   *alert;
+
+		if (burden->nalerts == burden->alerts_size)
+		{
+			burden->alerts_size = Max(256, burden->alerts_size * 2);
+			burden->alerts = burden->alerts == NULL ? palloc(sizeof(Alert) * burden->alerts_size)
+				: repalloc_huge(burden->alerts, sizeof(Alert) * burden->alerts_size);
+		}
+		alert = &burden->alerts[burden->nalerts++];
+		alert->event = event;
+		alert->patient = diary_patient(burden->diary, event->patient);
+		alert->person = person;
+		alert->cell = cell;
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* Counts an event. */
+static void
+count_event(void *arg, const Entry *e)
+{
+	Burden	   *burden = arg;
+	int			cell = diary_place(burden->diary, e->place)->is_visible ? event_cell(burden, e) : -1;
+	Met		   *met = met_lookup(burden->originals, (uint64) e->id);
+	int64	   *counts;
+	int			encounter;
+	bool		found;
+
+	if (met != NULL)
+		met->value = e->by_interface ? DELIVERED : NOT_DELIVERED;
+	if (e->sort->fires)
+		note_alert(burden, e, cell);
+	if (cell < 0)
+		return;
+	counts = burden->cells[cell].counts;
+	counts[N_EVENTS]++;
+	counts[N_ALERTS] += e->sort->fires;
+	counts[N_OVERRIDDEN] += e->sort->overrides;
+	counts[N_SCREENS] += e->sort->is_screen;
+	encounter = diary_encounter(burden->diary, e);
+	if (encounter >= 0)
+	{
+		met_insert(burden->encounters, (uint64) cell << 32 | (uint32) encounter, &found);
+		counts[N_ENCOUNTERS] += !found;
+	}
+	if (!e->by_hand)
+		return;
+	counts[N_MANUAL]++;
+	met = met_lookup(burden->duplicates, (uint64) e->id);
+	if (met == NULL)
+		return;
+	counts[N_DUPLICATE]++;
+	burden->repeats[met->value].cell = cell;
+}
+
+/* --- alerts that are alike --------------------------------------------------- */
+
+/* Order of what makes alerts alike: patient, person, code. */
+static int
+compare_likeness(const Alert *a, const Alert *b)
+{
+	int			cmp = str_compare(a->patient, b->patient);
+
+	if (cmp == 0)
+		cmp = str_compare(a->person, b->person);
+	return cmp != 0 ? cmp : str_compare(a->event->code, b->event->code);
+}
+
+/* The same, then canonical, for qsort. */
+static int
+compare_alerts(const void *a, const void *b)
+{
+	int			cmp = compare_likeness(a, b);
+
+	return cmp != 0 ? cmp : event_compare(((const Alert *) a)->event, ((const Alert *) b)->event);
+}
+
+/* Was there one like it shortly before what is read? */
+static bool
+is_repeated(Burden *burden, const Alert *alert)
+{
+	Patient    *p = diary_load(burden->diary, alert->event->patient);
+
+	for (int i = 0; p != NULL && i < p->nevents && p->events[i].at < burden->from; i++)
+	{
+		const Event *e = &p->events[i];
+
+		if (alert->event->at - e->at <= burden->redundant_within && str_is(e->kind->name, "alert.fired") &&
+			str_equal(e->code, alert->event->code) && str_equal(alert_person(e), alert->person))
+			return true;
+	}
+	return false;
+}
+
+/* Counts the alerts that were redundant. */
+static void
+count_redundant(Burden *burden)
+{
+	if (burden->nalerts > 0)
+		qsort(burden->alerts, burden->nalerts, sizeof(Alert), compare_alerts);
+	for (int i = 0; i < burden->nalerts; i++)
+	{
+		const Alert *alert = &burden->alerts[i];
+		const Alert *before = i > 0 && compare_likeness(alert - 1, alert) == 0 ? alert - 1 : NULL;
+
+		if (alert->cell < 0)
+			continue;
+		if (before != NULL ? alert->event->at - before->event->at <= burden->redundant_within :
+			burden->from > DT_NOBEGIN && alert->event->at - burden->from < burden->redundant_within && is_repeated(burden, alert))
+			burden->cells[alert->cell].counts[N_REDUNDANT]++;
+	}
+}
+
+/* --- entries that were made before ------------------------------------------- */
+
+/* Had an interface delivered an original that is not of what was read? */
+static bool
+was_delivered(const Repeat *repeat)
+{
+	Datum		values[] = {Int64GetDatum(repeat->original_id), TimestampTzGetDatum(repeat->original_at)};
+
+	statement_run(&find_delivered, values, NULL);
+	return SPI_processed > 0;
+}
+
+/* Counts the duplicates that an interface had delivered. */
+static void
+count_delivered(Burden *burden)
+{
+	met_iterator iterator;
+	Met		   *duplicate;
+	Caller		caller;
+
+	owner_begin(&caller);
+	statement_connect();
+	met_start_iterate(burden->duplicates, &iterator);
+	while ((duplicate = met_iterate(burden->duplicates, &iterator)) != NULL)
+	{
+		int			cell = burden->repeats[duplicate->value].cell;
+		bool		delivered = false;
+
+		for (int i = (int) duplicate->value; cell >= 0 && i >= 0 && !delivered; i = burden->repeats[i].next)
+		{
+			Met		   *original = met_lookup(burden->originals, (uint64) burden->repeats[i].original_id);
+
+			delivered = original->value == NOT_MET ? was_delivered(&burden->repeats[i]) : original->value == DELIVERED;
+		}
+		if (delivered)
+			burden->cells[cell].counts[N_DELIVERED]++;
+	}
+	SPI_finish();
+	owner_end(&caller);
+}
+
+/* Counts what could not be told before the end of a month. */
+static void
+month_ends(void *arg)
+{
+	Burden	   *burden = arg;
+
+	count_redundant(burden);
+	count_delivered(burden);
+	MemoryContextDelete(burden->month);
+}
+
+/* --- results ----------------------------------------------------------------- */
+
+/* Begins to count, in the current context. */
+static Burden *
+burden_begin(bool by_day, bool by_role, int64 redundant_within)
+{
+	Burden	   *burden = palloc0(sizeof(Burden));
+
+	burden->context = CurrentMemoryContext;
+	burden->by_day = by_day;
+	burden->by_role = by_role;
+	burden->redundant_within = redundant_within;
+	burden->slots = cells_create(CurrentMemoryContext, 1024, NULL);
+	burden->encounters = met_create(CurrentMemoryContext, 4096, NULL);
+	burden->days = met_create(CurrentMemoryContext, 64, NULL);
+	burden->roles = names_begin(64);
+	burden->actors = names_begin(1024);
+	burden->reader = (Reader) {month_begins, count_event, month_ends, burden};
+	burden->diary = diary_begin(&burden->reader);
+	return burden;
+}
+
+/* Puts the rows of a day (0 of a time as a whole) into the result. */
+static void
+put_rows(ReturnSetInfo *result, const Burden *burden, DateADT day)
+{
+	Met		   *first = met_lookup(burden->days, (uint64) (int64) day);
+	Str			none = {NULL, 0};
+
+	for (int i = first == NULL ? -1 : (int) first->value; i >= 0; i = burden->cells[i].next)
+	{
+		const Cell *cell = &burden->cells[i];
+		Datum		values[3 + NCOUNTS];
+		bool		nulls[3 + NCOUNTS] = {0};
+
+		put_name(values, nulls, 0, diary_place(burden->diary, cell->key.place)->name);
+		put_name(values, nulls, 1, cell->key.role < 0 ? none : names_text(burden->roles, cell->key.role));
+		put_name(values, nulls, 2, cell->key.actor < 0 ? none : names_text(burden->actors, cell->key.actor));
+		for (int n = 0; n < NCOUNTS; n++)
+			values[3 + n] = Int64GetDatum(cell->counts[n]);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+}
+
+/* burden_of_day(day, redundant_within): what fell to whom on a local day. */
+Datum
+burden_of_day(PG_FUNCTION_ARGS)
+{
+	DateADT		day = PG_GETARG_DATEADT(0);
+	int64		redundant_within = interval_usecs(PG_GETARG_INTERVAL_P(1));
+	Burden	   *burden = fcinfo->flinfo->fn_extra;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (!diary_has_day(day))
+		return (Datum) 0;
+	if (burden == NULL || burden->redundant_within != redundant_within)
+	{
+		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+
+		burden = fcinfo->flinfo->fn_extra = burden_begin(true, true, redundant_within);
+		MemoryContextSwitchTo(old);
+	}
+	/* wherever it is that day */
+	diary_span(burden->diary, (day - 1) * USECS_PER_DAY, (day + 2) * USECS_PER_DAY);
+	put_rows((ReturnSetInfo *) fcinfo->resultinfo, burden, day);
+	return (Datum) 0;
+}
+
+/* burden_of_time(since, until, by_role, redundant_within): what fell to whom in a time as a whole. */
+Datum
+burden_of_time(PG_FUNCTION_ARGS)
+{
+	TimestampTz since = PG_GETARG_TIMESTAMPTZ(0);
+	TimestampTz until = PG_GETARG_TIMESTAMPTZ(1);
+	Burden	   *burden;
+
+	InitMaterializedSRF(fcinfo, 0);
+	burden = burden_begin(false, PG_GETARG_BOOL(2), interval_usecs(PG_GETARG_INTERVAL_P(3)));
+	diary_limit(burden->diary, since, until);
+	diary_span(burden->diary, since, until);
+	put_rows((ReturnSetInfo *) fcinfo->resultinfo, burden, 0);
+	return (Datum) 0;
+}

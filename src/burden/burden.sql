@@ -1,0 +1,98 @@
+-- What systems ask of people (burden), and signs that people work around them (adoption).
+
+CREATE FUNCTION workflow_track.burden_limits(OUT redundant_alert_within interval, OUT documented_within interval, OUT signed_within interval)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT coalesce(max(l.redundant_alert_within), '15 minutes'), coalesce(max(l.documented_within), '4 hours'), coalesce(max(l.signed_within), '24 hours')
+	FROM workflow_track.burden_limit AS l JOIN workflow_track.workflow AS w USING (workflow, version) WHERE w.state = 'current'
+$$;
+COMMENT ON FUNCTION workflow_track.burden_limits() IS
+'the limits by which burden and adoption are judged: the longest that a current workflow states, else a default';
+
+CREATE FUNCTION workflow_track.days_read() RETURNS SETOF date
+LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 400 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.days_read() IS
+'the days on which there may be events, wherever';
+
+CREATE FUNCTION workflow_track.burden_of_day(day date, redundant_within interval)
+RETURNS TABLE (facility text, role text, actor text, encounters bigint, events bigint, alerts bigint, redundant_alerts bigint, overridden_alerts bigint,
+	manual_entries bigint, duplicate_entries bigint, interface_duplicates bigint, screens bigint)
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED ROWS 500 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.burden_of_day(date, interval) IS
+'what fell to whom on a local day, of facilities that the caller sees; view interaction_burden shows it';
+
+CREATE FUNCTION workflow_track.burden_of_time(since timestamptz, until timestamptz, by_role boolean, redundant_within interval)
+RETURNS TABLE (facility text, role text, actor text, encounters bigint, events bigint, alerts bigint, redundant_alerts bigint, overridden_alerts bigint,
+	manual_entries bigint, duplicate_entries bigint, interface_duplicates bigint, screens bigint)
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED ROWS 100 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.burden_of_time(timestamptz, timestamptz, boolean, interval) IS
+'likewise of a time as a whole, by facility, or by facility and role; actor is null';
+
+CREATE FUNCTION workflow_track.workarounds_of_week(week date, documented_within interval, signed_within interval)
+RETURNS TABLE (facility text, role text, signal text, found bigint, out_of bigint, people bigint)
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED ROWS 100 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.workarounds_of_week(date, interval, interval) IS
+'signs of workarounds in the local week that begins on a Monday, of facilities that the caller sees; view workaround_signal shows them';
+
+CREATE FUNCTION workflow_track.burden_change(before_from timestamptz, before_until timestamptz, after_from timestamptz, after_until timestamptz, by_role boolean DEFAULT true)
+RETURNS TABLE (facility text, role text, measure text, before bigint, after bigint, before_encounters bigint, after_encounters bigint,
+	before_per_encounter double precision, after_per_encounter double precision, ratio double precision)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	WITH part AS (
+		SELECT p.is_after, b.* FROM workflow_track.burden_limits() AS l
+			CROSS JOIN LATERAL (VALUES (false, before_from, before_until), (true, after_from, after_until)) AS p(is_after, since, until)
+			CROSS JOIN LATERAL workflow_track.burden_of_time(p.since, p.until, by_role, l.redundant_alert_within) AS b),
+	measured AS (
+		SELECT p.facility, p.role, m.place, m.measure,
+			coalesce(sum(m.number) FILTER (WHERE NOT p.is_after), 0)::bigint AS before, coalesce(sum(m.number) FILTER (WHERE p.is_after), 0)::bigint AS after,
+			coalesce(sum(p.encounters) FILTER (WHERE NOT p.is_after), 0)::bigint AS before_encounters,
+			coalesce(sum(p.encounters) FILTER (WHERE p.is_after), 0)::bigint AS after_encounters
+		FROM part AS p CROSS JOIN LATERAL (VALUES (1, 'events', p.events), (2, 'alerts', p.alerts), (3, 'redundant_alerts', p.redundant_alerts),
+			(4, 'overridden_alerts', p.overridden_alerts), (5, 'manual_entries', p.manual_entries), (6, 'duplicate_entries', p.duplicate_entries),
+			(7, 'interface_duplicates', p.interface_duplicates), (8, 'screens', p.screens)) AS m(place, measure, number)
+		GROUP BY p.facility, p.role, m.place, m.measure),
+	each AS (
+		SELECT m.*, m.before::double precision / nullif(m.before_encounters, 0) AS before_per, m.after::double precision / nullif(m.after_encounters, 0) AS after_per
+		FROM measured AS m)
+	SELECT e.facility, e.role, e.measure, e.before, e.after, e.before_encounters, e.after_encounters, e.before_per, e.after_per, e.after_per / nullif(e.before_per, 0)
+	FROM each AS e ORDER BY e.facility COLLATE "C", e.role COLLATE "C", e.place
+$$;
+COMMENT ON FUNCTION workflow_track.burden_change(timestamptz, timestamptz, timestamptz, timestamptz, boolean) IS
+'what fell to whom in a time before a change and in one after it, in numbers, by encounter, and as a ratio of the two';
+
+CREATE FUNCTION workflow_track.setup_burden() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $setup$
+BEGIN
+	CREATE OR REPLACE VIEW workflow_track.interaction_burden AS
+		SELECT d.day, b.facility COLLATE "C" AS facility, b.role COLLATE "C" AS role, b.actor COLLATE "C" AS actor, b.encounters, b.events, b.alerts, b.redundant_alerts,
+			b.overridden_alerts, b.manual_entries, b.duplicate_entries, b.screens, b.interface_duplicates,
+			b.events::double precision / nullif(b.encounters, 0) AS events_per_encounter, b.alerts::double precision / nullif(b.encounters, 0) AS alerts_per_encounter,
+			b.manual_entries::double precision / nullif(b.encounters, 0) AS manual_entries_per_encounter
+		FROM workflow_track.days_read() AS d(day) CROSS JOIN workflow_track.burden_limits() AS l
+			CROSS JOIN LATERAL workflow_track.burden_of_day(d.day, l.redundant_alert_within) AS b;
+	COMMENT ON VIEW workflow_track.interaction_burden IS 'what systems ask of people: events, alerts, entries and screens by day, facility, role and person; ask for a span of day';
+	PERFORM workflow_track.comment_columns('interaction_burden', 'day', 'the day, on the facility''s clock (table facility; UTC where it has no row)', 'facility', 'of the events',
+		'role', 'the role of whom they fell to, stated or looked up in staff', 'actor', 'whom they fell to: who was shown an alert, who did anything else; null where nobody is named',
+		'encounters', 'how many encounters the events are of', 'events', 'all events that fell to this party, alerts included', 'alerts', 'alerts that were shown',
+		'redundant_alerts', 'alerts that were shown to the same person about the same patient with the same code not long before', 'overridden_alerts', 'alerts that somebody went on against',
+		'manual_entries', 'events that were entered by hand', 'duplicate_entries', 'of these, those that view duplicate_entry lists', 'screens', 'screens that were worked on',
+		'interface_duplicates', 'of the duplicate entries, those that an interface had delivered already', 'events_per_encounter', 'events / encounters',
+		'alerts_per_encounter', 'alerts / encounters', 'manual_entries_per_encounter', 'manual_entries / encounters');
+
+	CREATE OR REPLACE VIEW workflow_track.workaround_signal AS
+		SELECT w.week, s.facility COLLATE "C" AS facility, s.role COLLATE "C" AS role, s.signal COLLATE "C" AS signal, s.found, s.out_of,
+			s.found::double precision / s.out_of AS share, s.people
+		FROM (SELECT DISTINCT d.day - extract(isodow FROM d.day)::integer + 1 AS week FROM workflow_track.days_read() AS d(day)) AS w
+			CROSS JOIN workflow_track.burden_limits() AS l
+			CROSS JOIN LATERAL workflow_track.workarounds_of_week(w.week, l.documented_within, l.signed_within) AS s;
+	COMMENT ON VIEW workflow_track.workaround_signal IS 'signs that people work around a system, by week, facility and role; ask for a span of week';
+	PERFORM workflow_track.comment_columns('workaround_signal', 'week', 'the Monday of the week, on the facility''s clock', 'facility', 'of the events', 'role', 'the role of who did it, stated or looked up in staff',
+		'signal', 'late_documentation, shift_end_entries, late_note or other_system', 'found', 'how many events give the signal', 'out_of', 'how many might have',
+		'share', 'the one as a share of the other', 'people', 'how many people the events that give it are of');
+
+	GRANT SELECT ON workflow_track.interaction_burden, workflow_track.workaround_signal TO workflow_track_admin, workflow_track_analyst;
+	GRANT EXECUTE ON FUNCTION workflow_track.burden_limits(), workflow_track.days_read(), workflow_track.burden_of_day(date, interval),
+		workflow_track.burden_of_time(timestamptz, timestamptz, boolean, interval), workflow_track.workarounds_of_week(date, interval, interval),
+		workflow_track.burden_change(timestamptz, timestamptz, timestamptz, timestamptz, boolean) TO workflow_track_admin, workflow_track_analyst;
+END
+$setup$;
+COMMENT ON FUNCTION workflow_track.setup_burden() IS 'part of setup(): views of burden and adoption';
