@@ -240,6 +240,7 @@ DECLARE
 	watched record;
 BEGIN
 	PERFORM workflow_track.setup_state();
+	PERFORM workflow_track.setup_follows();
 
 	PERFORM workflow_track.make_trigger('event_recorded', 'event', 'INSERT',
 		'FOR EACH ROW EXECUTE FUNCTION workflow_track.event_recorded()');
