@@ -181,7 +181,7 @@ sub learn
 		'handoffs of a patient' => q(SELECT * FROM workflow_track.patient_handoffs('SECRET patient')),
 		'handoffs not in the rollups' => q(SELECT * FROM workflow_track.unfolded_handoffs(true); SELECT * FROM workflow_track.unfolded_handoffs(false)),
 		'counts of rules' => q(SELECT * FROM workflow_track.coverage_counts('2024-02-01') ORDER BY 1, 2),
-		'loops of a version' => q(SELECT * FROM workflow_track.version_loops('routes', 1) ORDER BY opened_event_id, expectation_id),
+		'loops of a version' => q(SELECT * FROM workflow_track.version_loops('default', 1) ORDER BY opened_event_id, expectation_id),
 		'edges of cases' => q(SELECT * FROM workflow_track.follows_counts(NULL, NULL, NULL) ORDER BY 1, 2, 3),
 		'edges of cases by their rollup' => q(SELECT * FROM workflow_track.kept_follows(true) ORDER BY 1, 2, 3; SELECT * FROM workflow_track.kept_follows(false) ORDER BY 1, 2, 3),
 		'variants of cases' => q(SELECT * FROM workflow_track.variant_counts(NULL, NULL, NULL) ORDER BY 1, 2),
