@@ -97,6 +97,20 @@ WHERE week = '2026-03-02' AND signal <> 'late_documentation' ORDER BY found DESC
 SELECT expectation, sum(openers) AS openers, sum(closers) AS closers, sum(unmatched_closers) AS unmatched_closers
 FROM workflow_track.rule_coverage_at(demo.midnight()) WHERE workflow <> 'results' GROUP BY expectation ORDER BY expectation;
 
+\echo '== directly_follows: what comes after what, whatever the map says'
+\echo 'Nobody declared this: it is read off the visits of the day. A draft of a map can be made of it, by discover_workflow().'
+SELECT from_kind, to_kind, sum(follows) AS times, sum(cases) AS visits, date_trunc('second', workflow_track.quantile(workflow_track.merge(histogram), 0.5)) AS half_within
+FROM workflow_track.directly_follows GROUP BY 1, 2 ORDER BY times DESC, 1, 2 LIMIT 4;
+
+\echo '== workflow_variant: the courses that visits take, of results alone'
+SELECT array_to_string(trace, ' > ') AS course, sum(cases) AS visits
+FROM workflow_track.workflow_variant(NULL, kinds => '{order.placed,result.final,result.corrected,result.acknowledged}') GROUP BY 1 ORDER BY visits DESC, course LIMIT 3;
+
+\echo '== workflow_deviation: where the work departs from the map'
+\echo 'skipped_step: it should have been done; unexpected_event: not there; wrong_role, wrong_system: not by them, not there; late_step: too late.'
+SELECT deviation, coalesce(step, kind) AS what, count(*) AS times, count(DISTINCT encounter_id) AS visits
+FROM workflow_track.workflow_deviation WHERE workflow = 'results' GROUP BY 1, 2 ORDER BY times DESC, 1, 2 LIMIT 4;
+
 \echo '== compare_workflows: what would a stricter map change?'
 \echo 'workflow_picture() draws a map, export_bpmn() hands it to a modeller; this is for the meeting that decides on it.'
 \o /dev/null

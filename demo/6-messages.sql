@@ -30,3 +30,7 @@ FROM workflow_track.message_exception ORDER BY message_id;
 SELECT kind, patient_id AS patient, occurred_at, retracted_reason FROM workflow_track.event_history WHERE patient_id = 'P9003';
 \echo '== message_trace: everything that came about an order, whichever number one knows'
 SELECT message_id AS message, source_system AS system, control_id, message_type, status, matched FROM workflow_track.message_trace('FIL-9001');
+
+\echo '== data_flow: which system sends what to which, and what comes of it'
+SELECT from_system AS "from", to_system AS "to", message_type AS type, sum(messages) AS messages, sum(rejected) AS not_understood, sum(events) AS events
+FROM workflow_track.data_flow WHERE message_type <> '' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3 LIMIT 4;

@@ -91,3 +91,60 @@ SET ROLE workflow_track_recorder;
 SELECT count(*) FROM conformance;
 SELECT * FROM workflow_alignment('w', 1, '{t.a}');
 RESET ROLE;
+
+--
+-- Late steps of a version that is not in force: the same as if it were
+--
+SELECT set_workflow_state('default', 1, 'retired');
+SELECT define_workflow('{"workflow": "late", "version": 1, "state": "draft",
+	"steps": [{"step": "order", "kind": "order.placed"}, {"step": "result", "kind": "result.final"}, {"step": "seen", "kind": "result.acknowledged"}],
+	"transitions": [["order", "result"], ["result", "seen"]],
+	"expectations": [
+		{"name": "result", "category": "order", "after": ["order.placed"], "expect": ["result.final"], "correlated_by": "subject", "within": "1 hour", "early": "10 minutes", "cancelled_by": ["order.cancelled"]},
+		{"name": "seen", "category": "acknowledgement", "after": ["result.final"], "when": {"severity": ["critical"], "detail": {"ward": ["A", 7]}}, "expect": ["result.acknowledged"], "by": ["provider"],
+			"correlated_by": "item", "within": "30 minutes", "cancelled_by": [{"kind": "patient.died", "correlated_by": "patient"}]},
+		{"name": "no step", "category": "follow_up", "after": ["result.final"], "expect": ["followup.completed"], "correlated_by": "encounter", "within": "1 hour"}]}');
+INSERT INTO event (patient_id, encounter_id, subject, item, kind, severity, detail, facility, actor, occurred_at)
+	SELECT 'L' || n % 40, CASE WHEN n % 13 <> 0 THEN 'E' || n % 3 END, 'O' || n % 4, CASE WHEN n % 5 <> 0 THEN 'R' || n % 2 END,
+		(ARRAY['order.placed', 'result.final', 'result.acknowledged', 'result.final', 'order.cancelled'])[1 + abs(hashint4(n)) % 5],
+		CASE WHEN n % 4 <> 0 THEN 'critical'::severity END, CASE WHEN n % 6 <> 0 THEN '{"ward": "A"}'::jsonb END, (ARRAY['NORTH', 'SOUTH'])[1 + n % 2],
+		CASE WHEN n % 7 = 0 THEN 'ann' ELSE 'bob' END, timestamptz '2024-05-01' + abs(hashint4(n * 7)) % 200 * interval '9 minutes'
+	FROM generate_series(1, 600) AS n;
+-- one dead, one of two numbers, one of no report, one of whom something is entered in error; what is due or answered only tomorrow
+SELECT count(*) AS recorded FROM (VALUES (record_event('patient.died', 'L1', 'EHR', '2024-05-01 12:00')), (record_event('patient.merged', 'L2', 'EHR', '2024-05-03', subject => 'L3'))) AS r;
+INSERT INTO test_patient VALUES ('L6');
+SELECT count(retract_event(event_id, 'test')) AS retracted FROM event WHERE patient_id = 'L5' AND kind = 'result.acknowledged';
+SELECT count(*) AS recorded FROM (
+	SELECT record_event(k, 'L' || n, 'EHR', now() + n % 100 * interval '1 hour' - interval '2 hours' + answer * interval '3 hours', encounter_id => 'E9', subject => 'tomorrow', facility => 'NORTH')
+	FROM generate_series(101, 103) AS n, (VALUES ('order.placed', 0), ('result.final', 1)) AS e(k, answer)) AS r;
+CREATE VIEW pg_temp.late AS SELECT * FROM workflow_deviation('late', 1) WHERE deviation = 'late_step';
+CREATE TABLE pg_temp.late_draft AS TABLE pg_temp.late;
+SELECT step, event_id IS NOT NULL AS came, count(*) > 10 AS some, count(DISTINCT facility) AS facilities, count(DISTINCT actor_role) AS roles, bool_or(patient_id = 'L6') AS of_test_patients FROM pg_temp.late GROUP BY 1, 2 ORDER BY 1, 2;
+SET workflow_track.test_patients = on;
+CREATE TABLE pg_temp.late_draft_tests AS TABLE pg_temp.late;
+RESET workflow_track.test_patients;
+SELECT count(*) AS kept FROM loop_state;
+SELECT set_workflow_state('late', 1, 'current');
+CALL catch_up();
+SELECT count(*) > 400 AS kept FROM loop_state;
+SELECT count(*) AS late FROM pg_temp.late WHERE patient_id ~ '^L10[1-3]';
+TABLE pg_temp.late EXCEPT ALL TABLE pg_temp.late_draft;
+TABLE pg_temp.late_draft EXCEPT ALL TABLE pg_temp.late;
+SET workflow_track.test_patients = on;
+SELECT count(*) > 0 AS of_test_patients FROM pg_temp.late WHERE patient_id = 'L6';
+TABLE pg_temp.late EXCEPT ALL TABLE pg_temp.late_draft_tests;
+TABLE pg_temp.late_draft_tests EXCEPT ALL TABLE pg_temp.late;
+RESET workflow_track.test_patients;
+-- a version of whose expectations those in force have the names: by its own limits
+SELECT define_workflow(jsonb_set(workflow_document('late', 1), '{expectations,0,within}', '"365 days"') || '{"version": 2, "state": "current"}');
+CALL catch_up();
+SELECT step, (SELECT count(*) FROM pg_temp.late AS l WHERE l.step = s.step) = count(*) AS as_before, count(*) > (SELECT count(*) FROM workflow_deviation('late', 2) AS d WHERE d.deviation = 'late_step' AND d.step = s.step) AS more_than_of_the_other
+FROM pg_temp.late_draft AS s GROUP BY 1 ORDER BY 1;
+SELECT count(*) FROM workflow_deviation('late', 1, '2024-05-01 06:00', '2024-05-01 07:00', 'SOUTH') WHERE deviation = 'late_step' AND facility = 'SOUTH';
+CREATE ROLE regress_south IN ROLE workflow_track_analyst;
+SET ROLE regress_south;
+SELECT DISTINCT facility FROM workflow_deviation('late', 1) WHERE deviation = 'late_step';
+SELECT DISTINCT facility FROM version_loops('late', 1);
+RESET ROLE;
+DROP ROLE regress_south;
+SELECT count(*) FROM version_loops('late', 9);

@@ -27,16 +27,25 @@ RETURNS TABLE (facility text, patient_id text, encounter_id text, deviation text
 	after_event_id bigint, actor text, actor_role text, source_system text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
+DECLARE
+	is_current CONSTANT boolean := EXISTS (SELECT FROM workflow_track.workflow AS w
+		WHERE w.workflow = deviations.workflow AND w.version = deviations.version AND w.state = 'current');
 BEGIN
 	RETURN QUERY SELECT * FROM workflow_track.conformance_deviations(deviations.workflow, deviations.version, since, until);
-	-- Late is what an expectation of the current version found so; of others, no loops are kept.
+	-- Late is what care_loop calls late or overdue: loops of the current version are kept, those of another are looked for.
 	RETURN QUERY
-		SELECT l.facility, l.patient_id, l.encounter_id, 'late_step', s.step, s.kind, l.closed_event_id, l.closed_at, l.opened_event_id, l.closed_by, l.closed_by_role, NULL::text
-		FROM workflow_track.care_loop AS l
-			JOIN workflow_track.expectation AS x ON x.workflow = l.workflow AND x.name = l.expectation AND x.version = deviations.version
+		WITH loop AS (
+			SELECT l.expectation_id, l.facility, l.patient_id, l.encounter_id, l.opened_event_id, l.opened_at, l.due_at, l.settled_at, l.is_cancelled, l.closed_event_id, l.closed_by, l.closed_by_role
+			FROM workflow_track.loop AS l WHERE is_current AND l.workflow = deviations.workflow
+			UNION ALL
+			SELECT v.* FROM workflow_track.version_loops(deviations.workflow, deviations.version) AS v WHERE NOT is_current)
+		SELECT l.facility, l.patient_id, l.encounter_id, 'late_step', s.step, s.kind, c.event_id, c.at, l.opened_event_id, c.actor, c.role, NULL::text
+		FROM loop AS l JOIN workflow_track.expectation AS x USING (expectation_id)
+			LEFT JOIN LATERAL (SELECT l.closed_event_id AS event_id, l.settled_at AS at, l.closed_by AS actor, l.closed_by_role AS role WHERE l.settled_at <= now()) AS c ON true
 			CROSS JOIN LATERAL (SELECT t.step, t.kind FROM workflow_track.workflow_step AS t
 				WHERE t.workflow = x.workflow AND t.version = x.version AND t.kind = ANY (x.expect) ORDER BY t.position LIMIT 1) AS s
-		WHERE l.workflow = deviations.workflow AND l.status IN ('late', 'overdue') AND l.encounter_id IS NOT NULL
+		WHERE x.version = deviations.version AND l.encounter_id IS NOT NULL
+			AND l.opened_at <= now() AND l.due_at <= now() AND l.settled_at > l.due_at AND NOT (l.is_cancelled AND l.settled_at <= now())
 			AND l.opened_at >= coalesce(since, '-infinity') AND l.opened_at < coalesce(until, 'infinity');
 END
 $$;

@@ -4,6 +4,55 @@ LANGUAGE c STABLE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION workflow_track.follows_counts(timestamptz, timestamptz, text[]) IS
 'how often, and after what time, events of a kind directly follow events of another in their cases';
 
+CREATE FUNCTION workflow_track.kept_follows(test_patients boolean)
+RETURNS TABLE (facility text, from_kind text, to_kind text, follows bigint, cases bigint, histogram workflow_track.latency_histogram)
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.kept_follows(boolean) IS
+'the same of all time from the rollup, brought up to date in memory for the patients that are marked; with those of test patients, or without';
+
+CREATE FUNCTION workflow_track.follows_are_kept() RETURNS boolean
+LANGUAGE c STABLE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.follows_are_kept() IS
+'whether so few patients are marked that kept_follows() takes less time than reading every event';
+
+CREATE FUNCTION workflow_track.fold_marked_follows(marks integer) RETURNS bigint
+LANGUAGE c STRICT AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.fold_marked_follows(integer) IS
+'part of fold_follows(): so many marks at most; returns how many there were';
+
+CREATE FUNCTION workflow_track.fold_follows() RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	folded bigint := 0;
+	marks bigint;
+BEGIN
+	LOCK TABLE workflow_track.follows_total IN SHARE ROW EXCLUSIVE MODE;
+	-- Each is kept in memory while it is folded.
+	LOOP
+		marks := workflow_track.fold_marked_follows(100000);
+		EXIT WHEN marks = 0;
+		folded := folded + marks;
+	END LOOP;
+	RETURN folded;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.fold_follows() IS
+'brings the rollup of directly_follows up to date for the patients that are marked; returns how many marks there were';
+
+CREATE FUNCTION workflow_track.empty_follows() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	LOCK TABLE workflow_track.follows_total IN SHARE ROW EXCLUSIVE MODE;
+	DELETE FROM workflow_track.follows_total;
+	DELETE FROM workflow_track.follows_state;
+	DELETE FROM workflow_track.follows_mark;
+	-- Who records a patient that is not known yet will mark it.
+	INSERT INTO workflow_track.follows_mark (patient_id) SELECT p.patient_id FROM workflow_track.patient_state AS p;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.empty_follows() IS
+'part of rebuild(): empties the rollup of directly_follows, and marks every patient';
+
 CREATE FUNCTION workflow_track.performer_counts(since timestamptz, until timestamptz, kinds text[])
 RETURNS TABLE (facility text, kind text, actor_role text, source_system text, events bigint)
 LANGUAGE c STABLE AS 'MODULE_PATHNAME';

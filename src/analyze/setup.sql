@@ -1,11 +1,58 @@
+CREATE FUNCTION workflow_track.setup_follows() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $setup$
+BEGIN
+	CREATE TABLE IF NOT EXISTS workflow_track.follows_mark (
+		patient_id text COLLATE "C" NOT NULL
+	) WITH (autovacuum_vacuum_scale_factor = 0.02);
+	COMMENT ON TABLE workflow_track.follows_mark IS 'patient ids whose cases maintain() has to count anew; until then view directly_follows does';
+	PERFORM workflow_track.comment_columns('follows_mark', 'patient_id', 'the patient id; more than once, perhaps');
+
+	CREATE TABLE IF NOT EXISTS workflow_track.follows_state (
+		patient_id text COLLATE "C" PRIMARY KEY,
+		contribution bytea NOT NULL
+	) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
+	COMMENT ON TABLE workflow_track.follows_state IS 'what the cases of a patient contribute to follows_total';
+	PERFORM workflow_track.comment_columns('follows_state', 'patient_id', 'the patient, by the first of the ids',
+		'contribution', 'edges, and the times between, as they are encoded');
+
+	CREATE TABLE IF NOT EXISTS workflow_track.follows_total (
+		edge_id integer PRIMARY KEY,
+		is_test boolean NOT NULL,
+		facility text COLLATE "C" NOT NULL,
+		from_kind text COLLATE "C" NOT NULL,
+		to_kind text COLLATE "C" NOT NULL,
+		follows bigint NOT NULL,
+		cases bigint NOT NULL,
+		histogram workflow_track.latency_histogram NOT NULL,
+		UNIQUE (is_test, facility, from_kind, to_kind)
+	) WITH (fillfactor = 70);
+	COMMENT ON TABLE workflow_track.follows_total IS 'which kind of event directly follows which; view directly_follows reads it';
+	PERFORM workflow_track.comment_columns('follows_total', 'edge_id', 'its number in contributions, from 1 on without a gap', 'is_test', 'whether it is of test patients',
+		'facility', 'of the second events', 'from_kind', 'kind of the first events', 'to_kind', 'kind of the next events of their encounters',
+		'follows', 'how often that happened', 'cases', 'in how many encounters', 'histogram', 'the times between');
+	GRANT EXECUTE ON FUNCTION workflow_track.kept_follows(boolean), workflow_track.follows_are_kept() TO workflow_track_admin, workflow_track_analyst;
+	GRANT EXECUTE ON FUNCTION workflow_track.fold_follows(), workflow_track.empty_follows() TO workflow_track_admin;
+END
+$setup$;
+COMMENT ON FUNCTION workflow_track.setup_follows() IS 'part of setup(): the tables of the rollup of directly_follows';
+
 CREATE FUNCTION workflow_track.setup_discovery() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $setup$
 BEGIN
+	-- Of patients that were recorded before this was kept nobody else will tell; who records just now waits, and tells.
+	IF NOT EXISTS (SELECT FROM workflow_track.follows_state) AND NOT EXISTS (SELECT FROM workflow_track.follows_mark) THEN
+		PERFORM workflow_track.exclude_detection();
+		INSERT INTO workflow_track.follows_mark (patient_id) SELECT p.patient_id FROM workflow_track.patient_state AS p;
+	END IF;
+	-- Where much is marked, after a backfill say, it is faster to read every event.
 	CREATE OR REPLACE VIEW workflow_track.directly_follows WITH (security_barrier) AS
 		SELECT f.facility COLLATE "C" AS facility, f.from_kind COLLATE "C" AS from_kind, f.to_kind COLLATE "C" AS to_kind, f.follows, f.cases,
-			workflow_track.mean(f.histogram) AS mean, workflow_track.quantile(f.histogram, 0.5) AS p50, workflow_track.quantile(f.histogram, 0.9) AS p90,
-			workflow_track.quantile(f.histogram, 0.95) AS p95, workflow_track.longest(f.histogram) AS longest, f.histogram
-		FROM workflow_track.follows_counts(NULL, NULL, NULL) AS f;
+			workflow_track.mean(f.histogram) AS mean, f.quantiles[1] AS p50, f.quantiles[2] AS p90, f.quantiles[3] AS p95,
+			workflow_track.longest(f.histogram) AS longest, f.histogram
+		FROM (SELECT e.*, workflow_track.quantiles(e.histogram, '{0.5,0.9,0.95}') AS quantiles
+			FROM (SELECT k.* FROM workflow_track.kept_follows(workflow_track.test_patients_shown()) AS k WHERE workflow_track.follows_are_kept()
+				UNION ALL
+				SELECT c.* FROM workflow_track.follows_counts(NULL, NULL, NULL) AS c WHERE NOT workflow_track.follows_are_kept()) AS e OFFSET 0) AS f;
 	COMMENT ON VIEW workflow_track.directly_follows IS 'which kind of event directly follows which in an encounter, how often, and after what time';
 	PERFORM workflow_track.comment_columns('directly_follows',
 		'facility', 'of the second event', 'from_kind', 'kind of the first event', 'to_kind', 'kind of the next event of its encounter',

@@ -231,7 +231,20 @@ BEGIN
 		WHERE workflow_track.sample_count(k.histogram) <> 0),
 	total AS (
 		SELECT h.is_test, h.basis, h.facility, h.from_role, h.to_role, h.from_system, h.to_system, workflow_track.merge(h.histogram) AS histogram
-		FROM workflow_track.handoff_hourly AS h GROUP BY 1, 2, 3, 4, 5, 6, 7)
+		FROM workflow_track.handoff_hourly AS h GROUP BY 1, 2, 3, 4, 5, 6, 7),
+
+	-- What directly follows what in an encounter, without test patients and with them.
+	follow AS (
+		SELECT t.with_tests, f.facility, f.from_kind, f.kind AS to_kind, count(*) AS follows, count(DISTINCT (f.patient, f.encounter_key)) AS cases,
+			workflow_track.latency_histogram(f.occurred_at - f.from_at) AS histogram
+		FROM (SELECT e.*, lag(e.kind) OVER encounter AS from_kind, lag(e.occurred_at) OVER encounter AS from_at
+			FROM event AS e WHERE e.encounter_key IS NOT NULL
+			WINDOW encounter AS (PARTITION BY e.patient, e.encounter_key ORDER BY e.place)) AS f
+			JOIN (VALUES (false), (true)) AS t(with_tests) ON t.with_tests OR NOT f.is_test
+		WHERE f.from_kind IS NOT NULL AND f.occurred_at >= horizon
+		GROUP BY 1, 2, 3, 4),
+	kept_follow AS (
+		SELECT t.with_tests, k.* FROM (VALUES (false), (true)) AS t(with_tests) CROSS JOIN LATERAL workflow_track.kept_follows(t.with_tests) AS k)
 
 	SELECT 'loop_state', 'missing', x.patient_id, to_jsonb(x) FROM (TABLE loop EXCEPT TABLE workflow_track.loop_state) AS x
 	UNION ALL SELECT 'loop_state', 'unexpected', x.patient_id, to_jsonb(x) FROM (TABLE workflow_track.loop_state EXCEPT ALL TABLE loop) AS x
@@ -242,11 +255,13 @@ BEGIN
 	UNION ALL SELECT 'handoff_hourly', 'missing', NULL, to_jsonb(x) FROM (TABLE handoff EXCEPT TABLE kept_handoff) AS x
 	UNION ALL SELECT 'handoff_hourly', 'unexpected', NULL, to_jsonb(x) FROM (TABLE kept_handoff EXCEPT TABLE handoff) AS x
 	UNION ALL SELECT 'handoff_total', 'missing', NULL, to_jsonb(x) FROM (TABLE total EXCEPT TABLE workflow_track.handoff_total) AS x
-	UNION ALL SELECT 'handoff_total', 'unexpected', NULL, to_jsonb(x) FROM (TABLE workflow_track.handoff_total EXCEPT TABLE total) AS x;
+	UNION ALL SELECT 'handoff_total', 'unexpected', NULL, to_jsonb(x) FROM (TABLE workflow_track.handoff_total EXCEPT TABLE total) AS x
+	UNION ALL SELECT 'follows_total', 'missing', NULL, to_jsonb(x) FROM (TABLE follow EXCEPT TABLE kept_follow) AS x
+	UNION ALL SELECT 'follows_total', 'unexpected', NULL, to_jsonb(x) FROM (TABLE kept_follow EXCEPT ALL TABLE follow) AS x;
 END
 $$;
 COMMENT ON FUNCTION workflow_track.check_findings() IS
-'part of check_consistency(): loops, duplicates, misrouted events and the rollups of handoffs';
+'part of check_consistency(): loops, duplicates, misrouted events and the rollups';
 
 CREATE FUNCTION workflow_track.check_consistency()
 RETURNS TABLE (relation text, problem text, patient_id text, difference jsonb, is_stale boolean)

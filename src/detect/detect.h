@@ -176,6 +176,7 @@ typedef struct Rules
 } Rules;
 
 extern const Rules *rules_current(void);
+extern const Rules *rules_of_version(Str workflow, int32 version);
 extern const Kind *rules_kind(Str name);
 
 /* --- events ---------------------------------------------------------------- */

@@ -57,6 +57,8 @@ BEGIN
 	END IF;
 	IF TG_OP = 'TRUNCATE' THEN
 		INSERT INTO workflow_track.stale_mark (what, name) VALUES ('everything', '') ON CONFLICT DO NOTHING;
+		-- Those whose retractions are gone, and what the rollup of directly_follows has of them.
+		INSERT INTO workflow_track.follows_mark (patient_id) SELECT p.patient_id FROM workflow_track.patient_state AS p;
 	ELSIF TG_LEVEL = 'ROW' THEN
 		EXECUTE format('INSERT INTO workflow_track.stale_mark (what, name) '
 			'SELECT DISTINCT %1$L, c.%2$I FROM (SELECT ($1::%3$s).* UNION ALL SELECT ($2::%3$s).*) c WHERE c.%2$I IS NOT NULL AND %4$s ON CONFLICT DO NOTHING',
@@ -252,9 +254,13 @@ BEGIN
 	PERFORM workflow_track.empty_handoffs();
 	COMMIT;
 	SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+	PERFORM workflow_track.empty_follows();
+	COMMIT;
+	SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
 	PERFORM workflow_track.begin_rebuild();
 	COMMIT;
 	CALL workflow_track.catch_up(batch);
+	PERFORM workflow_track.fold_follows();
 	PERFORM workflow_track.fold_handoffs();
 END
 $$;
@@ -328,6 +334,8 @@ BEGIN
 			WHERE t.schemaname = 'workflow_track' AND t.relname = 'event' AND t.last_analyze > now() - interval '1 day') THEN
 		ANALYZE workflow_track.event;
 	END IF;
+	-- This reads events too.
+	PERFORM workflow_track.fold_follows();
 	PERFORM workflow_track.fold_handoffs();
 END
 $$;

@@ -9,6 +9,7 @@
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -44,6 +45,8 @@ touch_linked(Touched *t, Loader *loader)
 		other = *touched_slot(*(Str *) lfirst(lc));
 		other->whole |= t->whole;
 		t->whole |= other->whole;
+		other->changed |= t->changed;
+		t->changed |= other->changed;
 	}
 }
 
@@ -181,8 +184,8 @@ lock_touched(void)
 
 /* --- evaluating ------------------------------------------------------------ */
 
-/* Keeps what patient_state knows of a patient id. */
-static void
+/* Keeps what patient_state knows of a patient id; true if that is something new. */
+static bool
 keep_patient_state(Touched *t, Table *table)
 {
 	Datum		values[PS_NCOLUMNS];
@@ -190,7 +193,7 @@ keep_patient_state(Touched *t, Table *table)
 
 	if (t->is_known && t->kept_first_at <= t->first_at && t->was_linked == t->linked &&
 		t->was_imprecise == t->imprecise)
-		return;
+		return false;
 	values[PS_PATIENT_ID] = PointerGetDatum(cstring_to_text_with_len(t->patient.data, t->patient.len));
 	values[PS_FIRST_AT] = TimestampTzGetDatum(Min(t->first_at, t->kept_first_at));
 	values[PS_LINKED] = BoolGetDatum(t->linked);
@@ -199,6 +202,29 @@ keep_patient_state(Touched *t, Table *table)
 		table_update(table, &t->tid, PS_NCOLUMNS, values, nulls);
 	else
 		table_insert(table, PS_NCOLUMNS, values, nulls);
+	return true;
+}
+
+/* Opens the list of patients whose edges are not in the rollup; tables of 0.1.0 have none, until setup(). */
+static void
+open_follows_mark(Table *table, Snapshot snapshot)
+{
+	memset(table, 0, sizeof(Table));
+	if (OidIsValid(get_relname_relid("follows_mark", schema_oid())))
+		table_by_name(table, CurrentMemoryContext, "follows_mark", snapshot, RowExclusiveLock);
+}
+
+/* Notes that a patient's edges are not in the rollup: a row more, as others may be folding those that are there. */
+static void
+mark_follows(const Touched *t, Table *table)
+{
+	Datum		value;
+	bool		isnull = false;
+
+	if (table->rel == NULL)
+		return;
+	value = PointerGetDatum(cstring_to_text_with_len(t->patient.data, t->patient.len));
+	table_insert(table, 1, &value, &isnull);
 }
 
 /* Evaluates one patient by its ids, by all events. */
@@ -255,6 +281,7 @@ evaluate_touched(Snapshot snapshot, bool rebase)
 												  ALLOCSET_DEFAULT_SIZES);
 	List	   *list = list_touched();
 	Table		patient_state;
+	Table		follows_mark;
 	ListCell   *lc;
 
 	foreach(lc, list)
@@ -291,14 +318,19 @@ evaluate_touched(Snapshot snapshot, bool rebase)
 
 	table_by_name(&patient_state, CurrentMemoryContext, "patient_state", snapshot, RowExclusiveLock);
 	table_use_index(&patient_state, PS_PATIENT_ID + 1, 0);
+	open_follows_mark(&follows_mark, snapshot);
 	foreach(lc, list)
 	{
 		Touched    *t = lfirst(lc);
 
-		if (t->has_events || t->linked || t->is_known)
-			keep_patient_state(t, &patient_state);
+		if (!t->has_events && !t->linked && !t->is_known)
+			continue;
+		/* also of one whose events were recorded, or dropped, without a trigger */
+		if (keep_patient_state(t, &patient_state) || t->changed || rebase)
+			mark_follows(t, &follows_mark);
 	}
 	table_done(&patient_state);
+	table_done(&follows_mark);
 }
 
 /* Does nobody detect for now?  Then patients are only marked as stale. */
@@ -327,9 +359,11 @@ mark_touched(Snapshot snapshot)
 	ListCell   *lc;
 	Table		patient_state;
 	Table		stale;
+	Table		follows_mark;
 
 	table_by_name(&patient_state, CurrentMemoryContext, "patient_state", snapshot, RowExclusiveLock);
 	table_use_index(&patient_state, PS_PATIENT_ID + 1, 0);
+	open_follows_mark(&follows_mark, snapshot);
 	table_by_name(&stale, CurrentMemoryContext, "stale_patient", snapshot, RowExclusiveLock);
 	table_use_index(&stale, 1, 0);
 	foreach(lc, list)
@@ -338,7 +372,8 @@ mark_touched(Snapshot snapshot)
 		Datum		values[SP_NCOLUMNS];
 		bool		nulls[SP_NCOLUMNS] = {false, true};	/* patient_state knows first_at */
 
-		keep_patient_state(t, &patient_state);
+		if (keep_patient_state(t, &patient_state) || t->changed)
+			mark_follows(t, &follows_mark);
 		if (is_stale(t->patient, &stale))
 			continue;
 		values[SP_PATIENT_ID] = PointerGetDatum(cstring_to_text_with_len(t->patient.data, t->patient.len));
@@ -346,6 +381,7 @@ mark_touched(Snapshot snapshot)
 		table_insert(&stale, SP_NCOLUMNS, values, nulls);
 	}
 	table_done(&patient_state);
+	table_done(&follows_mark);
 	table_done(&stale);
 }
 

@@ -21,6 +21,7 @@ typedef struct Touched
 	int			nevents;		/* how many of them there are */
 	bool		linked;			/* merged, aliased, retracted or a test patient */
 	bool		whole;			/* to be evaluated whole */
+	bool		changed;		/* are its events, or what joins or parts them, others than before? */
 	bool		done;
 	/* found at the end: */
 	bool		has_events;

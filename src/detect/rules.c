@@ -44,6 +44,7 @@ kind_position(Str name)
 static Kind *
 kind_intern(Str name, bool counts_as_work)
 {
+	MemoryContext old = MemoryContextSwitchTo(rules_context);
 	uint32		at;
 	Kind	   *kind;
 
@@ -69,6 +70,7 @@ kind_intern(Str name, bool counts_as_work)
 		rules->kinds[rules->nkinds++] = kind;
 		kind_slots[at] = kind;
 	}
+	MemoryContextSwitchTo(old);
 	return kind_slots[at];
 }
 
@@ -463,6 +465,26 @@ rules_current(void)
 	if (!rules_valid || rules == NULL)
 		compile_rules();
 	return rules;
+}
+
+/*
+ * The expectations of a version of a workflow, in whatever state it is, as rules
+ * for loops alone.  They know the kinds of the rules in force, by which patients
+ * must be loaded: so a loader has to have begun, and it may not have loaded yet.
+ */
+const Rules *
+rules_of_version(Str workflow, int32 version)
+{
+	Rules	   *of_version = palloc(sizeof(Rules));
+	Version		only = {workflow, version};
+	VersionList versions = {1, 1, &only, NIL};
+
+	table_read("expectation", lengthof(expectation_columns), expectation_columns,
+			   read_expectation, &versions);
+	*of_version = *rules;
+	of_version->expectations = packed(&versions, sizeof(Expectation), &of_version->nexpectations);
+	of_version->nduplicates = of_version->ndeliveries = 0;
+	return of_version;
 }
 
 /* The kind of that name, or NULL. */

@@ -241,6 +241,7 @@ DECLARE
 BEGIN
 	PERFORM workflow_track.setup_state();
 	PERFORM workflow_track.setup_billing_state();
+	PERFORM workflow_track.setup_follows();
 
 	PERFORM workflow_track.make_trigger('event_recorded', 'event', 'INSERT',
 		'FOR EACH ROW EXECUTE FUNCTION workflow_track.event_recorded()');

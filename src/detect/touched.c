@@ -99,8 +99,9 @@ touch_patient(Str patient, TimestampTz first_at, Touch why)
 	}
 	t->first_at = Min(t->first_at, first_at);
 	t->nevents += why == TOUCH_EVENT;
-	t->linked |= why == TOUCH_LINK || why == TOUCH_JOINED;
-	t->whole |= why == TOUCH_LINK || why == TOUCH_WHOLE;
+	t->linked |= why == TOUCH_LINK || why == TOUCH_JOINED || why == TOUCH_AGAIN_LINK;
+	t->whole |= why != TOUCH_EVENT && why != TOUCH_JOINED;
+	t->changed |= why == TOUCH_EVENT || why == TOUCH_WHOLE || why == TOUCH_LINK;
 }
 
 /* Notes an event that a rule may refuse. */

@@ -22,7 +22,9 @@ typedef enum Touch
 	TOUCH_EVENT,				/* an event was recorded */
 	TOUCH_JOINED,				/* a merge joins it to one that is touched */
 	TOUCH_WHOLE,				/* something else: look at all events */
-	TOUCH_LINK					/* likewise, and there is a merge, alias, retraction or test patient */
+	TOUCH_LINK,					/* likewise, and there is a merge, alias, retraction or test patient */
+	TOUCH_AGAIN,				/* nothing happened: look at all events by the rules of now */
+	TOUCH_AGAIN_LINK			/* likewise, and there is a merge, alias, retraction or test patient */
 } Touch;
 
 extern void touch_patient(Str patient, TimestampTz first_at, Touch why);

@@ -316,7 +316,7 @@ touch_patients(PG_FUNCTION_ARGS)
 			continue;
 		touch_patient(str_of_datum(ids[i]),
 					  null_first_at[i] ? DT_NOEND : DatumGetTimestampTz(first_at[i]),
-					  !null_linked[i] && DatumGetBool(linked[i]) ? TOUCH_LINK : TOUCH_WHOLE);
+					  !null_linked[i] && DatumGetBool(linked[i]) ? TOUCH_AGAIN_LINK : TOUCH_AGAIN);
 	}
 	PG_RETURN_VOID();
 }

@@ -392,7 +392,11 @@ settle_cancellations(Snapshot snapshot)
 		{
 			changed = true;
 			foreach(id, ids)
-				(*touched_slot(*(Str *) lfirst(id)))->whole = true;
+			{
+				Touched    *other = *touched_slot(*(Str *) lfirst(id));
+
+				other->whole = other->changed = true;
+			}
 		}
 		/* of ids that are linked, each may have some: the first does it for all */
 		done = list_concat(done, ids);

@@ -22,6 +22,7 @@
 
 PG_FUNCTION_INFO_V1(patient_handoffs);
 PG_FUNCTION_INFO_V1(coverage_counts);
+PG_FUNCTION_INFO_V1(version_loops);
 PG_FUNCTION_INFO_V1(is_active_actor);
 
 /* A text that may be null as a column of a result. */
@@ -104,6 +105,43 @@ patient_handoffs(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* --- every patient --------------------------------------------------------- */
+
+/* Calls back for each patient that the caller may see anything of, once; what that allocates is freed. */
+static void
+each_patient(Loader *loader, const Visible *visible, void (*reader) (void *arg, Patient *p), void *arg)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "workflow_track patient",
+												  ALLOCSET_DEFAULT_SIZES);
+	Table		table;
+	TableScanDesc scan;
+
+	table_by_name(&table, CurrentMemoryContext, "patient_state", GetActiveSnapshot(), AccessShareLock);
+	scan = table_beginscan(table.rel, GetActiveSnapshot(), 0, NULL);
+	while (table_scan_getnextslot(scan, ForwardScanDirection, table.slot))
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+		bool		is_first = true;
+		Str			id;
+		Patient    *p;
+
+		CHECK_FOR_INTERRUPTS();
+		slot_getallattrs(table.slot);
+		id = str_of_datum(table.slot->tts_values[PS_PATIENT_ID]);
+		p = loader_by_id(loader, id, DatumGetTimestampTz(table.slot->tts_values[PS_FIRST_AT]),
+						 DatumGetBool(table.slot->tts_values[PS_LINKED]));
+		for (int i = 0; i < p->nids; i++)
+			is_first &= str_compare(p->ids[i], id) >= 0;
+		if (is_first && (!p->is_test || visible->test_patients))
+			reader(arg, p);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+	}
+	table_endscan(scan);
+	table_done(&table);
+	MemoryContextDelete(context);
+}
+
 /* --- coverage -------------------------------------------------------------- */
 
 /* A row of rule_coverage; the key comes first. */
@@ -165,24 +203,28 @@ count_coverage(HTAB *rows, MemoryContext context, const Coverage *c)
 	row->unmatched += c->unmatched;
 }
 
-/* Counts the events of a patient, by the first of the ids that are one. */
-static void
-count_patient(HTAB *rows, MemoryContext context, const Visible *visible, Loader *loader,
-			  Str id, TimestampTz first_at, bool linked, TimestampTz as_of)
+/* What coverage_counts() goes through patients with. */
+typedef struct CoverageArg
 {
-	Patient    *p = loader_by_id(loader, id, first_at, linked);
+	HTAB	   *rows;
+	MemoryContext context;
+	const Visible *visible;
+	const Rules *rules;
+	TimestampTz as_of;
+} CoverageArg;
+
+/* Counts the events of a patient. */
+static void
+count_patient(void *arg, Patient *p)
+{
+	CoverageArg *c = arg;
 	Coverage   *coverage;
 	int			n;
 
-	for (int i = 0; i < p->nids; i++)
-		if (str_compare(p->ids[i], id) < 0)
-			return;
-	if (p->is_test && !visible->test_patients)
-		return;
-	coverage = find_coverage(p, loader_rules(loader), as_of, &n);
+	coverage = find_coverage(p, c->rules, c->as_of, &n);
 	for (int i = 0; i < n; i++)
-		if (is_visible(visible, coverage[i].event->facility))
-			count_coverage(rows, context, &coverage[i]);
+		if (is_visible(c->visible, coverage[i].event->facility))
+			count_coverage(c->rows, c->context, &coverage[i]);
 }
 
 /* Puts the counts into the result. */
@@ -211,17 +253,10 @@ put_coverage(ReturnSetInfo *result, HTAB *rows)
 Datum
 coverage_counts(PG_FUNCTION_ARGS)
 {
-	TimestampTz as_of = PG_GETARG_TIMESTAMPTZ(0);
-	MemoryContext result_context = CurrentMemoryContext;
+	CoverageArg arg;
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "workflow_track patient",
-												  ALLOCSET_DEFAULT_SIZES);
 	HASHCTL		ctl;
-	HTAB	   *rows;
-	const Visible *visible = visible_to_user();
 	Loader	   *loader;
-	Table		table;
-	TableScanDesc scan;
 
 	InitMaterializedSRF(fcinfo, 0);
 	memset(&ctl, 0, sizeof(ctl));
@@ -229,29 +264,98 @@ coverage_counts(PG_FUNCTION_ARGS)
 	ctl.entrysize = sizeof(CoverageRow);
 	ctl.hash = coverage_hash;
 	ctl.match = coverage_match;
-	ctl.hcxt = result_context;
-	rows = hash_create("workflow_track coverage", 256, &ctl,
-					   HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+	ctl.hcxt = CurrentMemoryContext;
+	arg.rows = hash_create("workflow_track coverage", 256, &ctl,
+						   HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+	arg.context = CurrentMemoryContext;
+	arg.visible = visible_to_user();
+	arg.as_of = PG_GETARG_TIMESTAMPTZ(0);
 	loader = loader_begin(GetActiveSnapshot());
-	table_by_name(&table, CurrentMemoryContext, "patient_state", GetActiveSnapshot(), AccessShareLock);
-	scan = table_beginscan(table.rel, GetActiveSnapshot(), 0, NULL);
-	while (table_scan_getnextslot(scan, ForwardScanDirection, table.slot))
-	{
-		MemoryContext old = MemoryContextSwitchTo(context);
-
-		CHECK_FOR_INTERRUPTS();
-		slot_getallattrs(table.slot);
-		count_patient(rows, result_context, visible, loader,
-					  str_of_datum(table.slot->tts_values[PS_PATIENT_ID]),
-					  DatumGetTimestampTz(table.slot->tts_values[PS_FIRST_AT]),
-					  DatumGetBool(table.slot->tts_values[PS_LINKED]), as_of);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(context);
-	}
-	table_endscan(scan);
-	table_done(&table);
+	arg.rules = loader_rules(loader);
+	each_patient(loader, arg.visible, count_patient, &arg);
 	loader_end(loader);
-	put_coverage(result, rows);
+	put_coverage(result, arg.rows);
+	return (Datum) 0;
+}
+
+/* --- loops of a version ---------------------------------------------------- */
+
+enum
+{
+	L_EXPECTATION_ID, L_FACILITY, L_PATIENT_ID, L_ENCOUNTER_ID, L_OPENED_EVENT_ID, L_OPENED_AT, L_DUE_AT,
+	L_SETTLED_AT, L_IS_CANCELLED, L_CLOSED_EVENT_ID, L_CLOSED_BY, L_CLOSED_BY_ROLE,
+	L_NCOLUMNS
+};
+
+/* What version_loops() goes through patients with. */
+typedef struct LoopsArg
+{
+	ReturnSetInfo *result;
+	const Visible *visible;
+	const Rules *rules;
+} LoopsArg;
+
+/* Puts a loop into the result. */
+static void
+put_loop(ReturnSetInfo *result, const Loop *loop)
+{
+	const Event *o = loop->opener;
+	Event	   *c = loop->closer;
+	const Event *end = c != NULL ? c : loop->canceller;
+	Datum		values[L_NCOLUMNS];
+	bool		nulls[L_NCOLUMNS] = {0};
+
+	values[L_EXPECTATION_ID] = Int32GetDatum(loop->rule->id);
+	put_text(values, nulls, L_FACILITY, o->facility);
+	put_text(values, nulls, L_PATIENT_ID, o->patient);
+	put_text(values, nulls, L_ENCOUNTER_ID, o->encounter);
+	values[L_OPENED_EVENT_ID] = Int64GetDatum(o->event_id);
+	values[L_OPENED_AT] = TimestampTzGetDatum(o->at);
+	values[L_DUE_AT] = TimestampTzGetDatum(loop->due_at);
+	values[L_SETTLED_AT] = TimestampTzGetDatum(end != NULL ? end->at : DT_NOEND);
+	values[L_IS_CANCELLED] = BoolGetDatum(loop->canceller != NULL);
+	nulls[L_CLOSED_EVENT_ID] = nulls[L_CLOSED_BY] = nulls[L_CLOSED_BY_ROLE] = c == NULL;
+	if (c != NULL)
+	{
+		values[L_CLOSED_EVENT_ID] = Int64GetDatum(c->event_id);
+		put_text(values, nulls, L_CLOSED_BY, c->actor);
+		put_text(values, nulls, L_CLOSED_BY_ROLE, actor_role(c));
+	}
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/* Puts the loops of a patient into the result. */
+static void
+put_patient_loops(void *arg, Patient *p)
+{
+	LoopsArg   *l = arg;
+	bool		needs_whole;
+	int			n;
+	Loop	   *loops = find_loops(p, l->rules, &n, &needs_whole);
+
+	for (int i = 0; i < n; i++)
+		if (is_visible(l->visible, loops[i].opener->facility))
+			put_loop(l->result, &loops[i]);
+}
+
+/*
+ * version_loops(workflow, version): the loops that the expectations of a version
+ * would open, in whatever state it is, at facilities that the caller sees.
+ */
+Datum
+version_loops(PG_FUNCTION_ARGS)
+{
+	LoopsArg	arg;
+	Loader	   *loader;
+
+	InitMaterializedSRF(fcinfo, 0);
+	arg.result = (ReturnSetInfo *) fcinfo->resultinfo;
+	arg.visible = visible_to_user();
+	loader = loader_begin(GetActiveSnapshot());
+	arg.rules = rules_of_version(str_of_datum(PG_GETARG_DATUM(0)), PG_GETARG_INT32(1));
+	if (arg.rules->nexpectations > 0)
+		each_patient(loader, arg.visible, put_patient_loops, &arg);
+	loader_end(loader);
 	return (Datum) 0;
 }
 

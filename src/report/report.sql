@@ -49,6 +49,13 @@ LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION workflow_track.coverage_counts(timestamptz) IS
 'how often each expectation was opened and closed up to a moment, in facilities that the caller sees; reads every event';
 
+CREATE FUNCTION workflow_track.version_loops(workflow text, version integer)
+RETURNS TABLE (expectation_id integer, facility text, patient_id text, encounter_id text, opened_event_id bigint, opened_at timestamptz, due_at timestamptz,
+	settled_at timestamptz, is_cancelled boolean, closed_event_id bigint, closed_by text, closed_by_role text)
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.version_loops(text, integer) IS
+'the loops that the expectations of a version would open, in whatever state it is, of facilities that the caller sees; reads every event';
+
 -- A report as a view of now, and as a function of any moment, from one text.
 CREATE FUNCTION workflow_track.make_report(report name, query text, description text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -259,7 +259,7 @@ BEGIN
 	PERFORM workflow_track.setup_access();
 	GRANT EXECUTE ON FUNCTION workflow_track.facility_is_visible(text), workflow_track.sees_all_facilities(), workflow_track.visible_facilities(),
 		workflow_track.test_patients_shown(), workflow_track.is_active_actor(text, timestamptz),
-		workflow_track.patient_handoffs(text), workflow_track.unfolded_handoffs(boolean), workflow_track.coverage_counts(timestamptz)
+		workflow_track.patient_handoffs(text), workflow_track.unfolded_handoffs(boolean), workflow_track.coverage_counts(timestamptz), workflow_track.version_loops(text, integer)
 		TO workflow_track_admin, workflow_track_analyst;
 	PERFORM workflow_track.setup_loop_views();
 	PERFORM workflow_track.setup_finding_views();

@@ -145,7 +145,16 @@ latency_histogram_out(PG_FUNCTION_ARGS)
 	appendStringInfoString(&text, TEXT_START);
 	append_number(&text, reader.sum);
 	while (histogram_next(&reader))
-		appendStringInfo(&text, " %d:" INT64_FORMAT, reader.bucket, reader.count);
+	{
+		char		bucket[48];
+		int			n = 0;
+
+		bucket[n++] = ' ';
+		n += pg_ltoa(reader.bucket, bucket + n);
+		bucket[n++] = ':';
+		n += pg_lltoa(reader.count, bucket + n);
+		appendBinaryStringInfo(&text, bucket, n);
+	}
 	PG_RETURN_CSTRING(text.data);
 }
 

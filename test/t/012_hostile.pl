@@ -186,7 +186,9 @@ sub learn
 		'what fell to whom' => q(SELECT * FROM workflow_track.days_read() AS d CROSS JOIN LATERAL workflow_track.burden_of_day(d, '1 hour') ORDER BY 1, 2, 3, 4),
 		'what fell to whom in a time' => q(SELECT * FROM workflow_track.burden_of_time('2024-01-01', '2024-02-01', true, '1 hour') ORDER BY 1, 2; SELECT * FROM workflow_track.burden_change('2024-01-01', '2024-02-01', '2024-02-01', '2024-03-01')),
 		'signs of workarounds' => q(SELECT * FROM generate_series('2023-12-25'::date, '2024-02-05', '7 days') AS w CROSS JOIN LATERAL workflow_track.workarounds_of_week(w::date, '1 hour', '1 hour') ORDER BY 1, 2, 3, 4),
+		'loops of a version' => q(SELECT * FROM workflow_track.version_loops('default', 1) ORDER BY opened_event_id, expectation_id),
 		'edges of cases' => q(SELECT * FROM workflow_track.follows_counts(NULL, NULL, NULL) ORDER BY 1, 2, 3),
+		'edges of cases by their rollup' => q(SELECT * FROM workflow_track.kept_follows(true) ORDER BY 1, 2, 3; SELECT * FROM workflow_track.kept_follows(false) ORDER BY 1, 2, 3),
 		'variants of cases' => q(SELECT * FROM workflow_track.variant_counts(NULL, NULL, NULL) ORDER BY 1, 2),
 		'performers of cases' => q(SELECT * FROM workflow_track.performer_counts(NULL, NULL, NULL) ORDER BY 1, 2, 3, 4),
 		'conformance of cases' => q(SELECT * FROM workflow_track.conformance_cases('routes', 1, NULL, NULL); SELECT * FROM workflow_track.conformance_deviations('routes', 1, NULL, NULL)),
@@ -221,7 +223,7 @@ sub learn
 		'conditions that claim to leak nothing' => [ q(CREATE FUNCTION pg_temp.leak(text) RETURNS boolean LANGUAGE sql LEAKPROOF AS 'SELECT true') ],
 		'views of one\'s own over the tables' => [ q(CREATE VIEW pg_temp.v AS SELECT * FROM workflow_track.event; SELECT * FROM pg_temp.v) ],
 		'functions of one\'s own over the tables' => [ q(CREATE FUNCTION pg_temp.f() RETURNS SETOF workflow_track.event LANGUAGE sql SECURITY DEFINER AS 'SELECT * FROM workflow_track.event'; SELECT * FROM pg_temp.f()) ],
-		'functions that see every facility' => [ q(SELECT * FROM workflow_track.every_unfolded_handoff(true)), q(SELECT workflow_track.cancelled_events('{SECRET patient}')), q(SELECT workflow_track.merged_patient_ids('SECRET patient', '{}')), q(SELECT * FROM workflow_track.joined_patients(true)) ],
+		'functions that see every facility' => [ q(SELECT * FROM workflow_track.every_unfolded_handoff(true)), q(SELECT workflow_track.fold_follows()), q(SELECT workflow_track.fold_marked_follows(1)), q(SELECT workflow_track.cancelled_events('{SECRET patient}')), q(SELECT workflow_track.merged_patient_ids('SECRET patient', '{}')), q(SELECT * FROM workflow_track.joined_patients(true)) ],
 		'a scenario played' => [ q(SELECT workflow_track.play_scenario('order', 'SECRET patient')), q(SELECT workflow_track.define_scenario('{}')) ],
 		'a partition of a month' => [ q(SELECT * FROM workflow_track.event_before), q(SELECT * FROM workflow_track.) . (list(q(SELECT partition_name FROM workflow_track.months() ORDER BY upper_bound DESC LIMIT 1)))[0] ],
 	);
