@@ -160,7 +160,7 @@ SELECT count(*) FROM message_exception;
 SELECT * FROM message_trace('W1');
 INSERT INTO message (format, facility, source_system, body_hash, status) VALUES ('hl7v2', '', '', gen_random_uuid(), 'processed');
 INSERT INTO cancellation VALUES ('P1', now(), '{encounter.admitted}', 'V', NULL, NULL, NULL, true, '', 1);
-INSERT INTO message_key (content_hash, message_id, received_at) VALUES (gen_random_uuid(), 1, now());
+INSERT INTO message_key (key, message_id, received_at) VALUES (gen_random_uuid(), 1, now());
 SELECT reprocess(1);
 UPDATE hl7v2_mapping SET enabled = false;
 SELECT count(*) FROM hl7v2_source;

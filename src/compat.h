@@ -40,12 +40,25 @@ struct Node;
 #define WT_UPDATE_ALL_INDEXES TU_All
 #define wt_insert_index_tuples(result, slot, estate, which) \
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, (which) == TU_Summarizing)
+#define wt_try_index_tuples(result, slot, estate, taken) \
+	ExecInsertIndexTuples(result, slot, estate, false, true, taken, NIL, false)
 #else
 #define WtUpdateIndexes bool
 #define WT_UPDATE_NO_INDEX false
 #define WT_UPDATE_ALL_INDEXES true
 #define wt_insert_index_tuples(result, slot, estate, which) \
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
+#define wt_try_index_tuples(result, slot, estate, taken) \
+	ExecInsertIndexTuples(result, slot, estate, false, true, taken, NIL)
+#endif
+
+/* PostgreSQL 18 lets a row be left out of the check; one that is not stored yet has no place. */
+#if PG_VERSION_NUM >= 180000
+#define wt_is_unique(result, slot, estate, other) \
+	ExecCheckIndexConstraints(result, slot, estate, other, &(slot)->tts_tid, NIL)
+#else
+#define wt_is_unique(result, slot, estate, other) \
+	ExecCheckIndexConstraints(result, slot, estate, other, NIL)
 #endif
 
 /* PostgreSQL 18 counts index searches, for EXPLAIN. */

@@ -15,6 +15,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
 #include "executor/executor.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -141,9 +142,9 @@ table_next(Table *table)
 	return found;
 }
 
-/* Prepares for writing. */
+/* Prepares for writing; whether rows may be refused by unique keys is said once. */
 static void
-table_begin_writing(Table *table)
+table_begin_writing(Table *table, bool unique)
 {
 	MemoryContext old;
 
@@ -153,7 +154,7 @@ table_begin_writing(Table *table)
 	table->estate = CreateExecutorState();
 	table->result = makeNode(ResultRelInfo);
 	InitResultRelInfo(table->result, table->rel, 1, NULL, 0);
-	ExecOpenIndices(table->result, false);
+	ExecOpenIndices(table->result, unique);
 	table->buffer = palloc0(sizeof(TupleTableSlot *) * BUFFERED_ROWS);
 	MemoryContextSwitchTo(old);
 }
@@ -219,7 +220,7 @@ table_insert(Table *table, int ncolumns, const Datum *values, const bool *nulls)
 	TupleTableSlot *slot;
 	MemoryContext old;
 
-	table_begin_writing(table);
+	table_begin_writing(table, false);
 	old = MemoryContextSwitchTo(table->estate->es_query_cxt);
 	if (table->nbuffered == table->nslots)
 	{
@@ -236,6 +237,57 @@ table_insert(Table *table, int ncolumns, const Datum *values, const bool *nulls)
 		table_flush(table);
 }
 
+/* A row of a table in a slot of its own. */
+static TupleTableSlot *
+row_slot(Table *table, int ncolumns, const Datum *values, const bool *nulls)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(table->rel), &TTSOpsHeapTuple);
+
+	ExecForceStoreHeapTuple(form_row(table, ncolumns, values, nulls), slot, true);
+	slot->tts_tableOid = RelationGetRelid(table->rel);
+	return slot;
+}
+
+/*
+ * Inserts a row at once; false if there is one with a key of it.  Waits for those
+ * who write one, as ON CONFLICT DO NOTHING does, but at any isolation level.
+ */
+bool
+table_insert_unique(Table *table, int ncolumns, const Datum *values, const bool *nulls)
+{
+	TupleTableSlot *slot;
+	ItemPointerData other;
+	bool		inserted = false;
+
+	table_begin_writing(table, true);
+	slot = row_slot(table, ncolumns, values, nulls);
+	while (!inserted && wt_is_unique(table->result, slot, table->estate, &other))
+	{
+		TransactionId xid = GetCurrentTransactionId();
+		uint32		token = SpeculativeInsertionLockAcquire(xid);
+		bool		taken = false;
+
+		table_tuple_insert_speculative(table->rel, slot, GetCurrentCommandId(true), 0, NULL, token);
+		list_free(wt_try_index_tuples(table->result, slot, table->estate, &taken));
+		table_tuple_complete_speculative(table->rel, slot, token, !taken);
+		SpeculativeInsertionLockRelease(xid);
+		inserted = !taken;
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	ResetPerTupleExprContext(table->estate);
+	return inserted;
+}
+
+/* Sees to it that this transaction alone may change a row, and waits for others; false if it is not as it was. */
+bool
+table_lock(Table *table, ItemPointer tid)
+{
+	TM_FailureData failure;
+
+	return table_tuple_lock(table->rel, tid, table->snapshot, table->slot, GetCurrentCommandId(true),
+							LockTupleExclusive, LockWaitBlock, 0, &failure) == TM_Ok;
+}
+
 /* Replaces a row that this transaction alone may change. */
 void
 table_update(Table *table, const ItemPointerData *tid, int ncolumns, const Datum *values, const bool *nulls)
@@ -244,10 +296,8 @@ table_update(Table *table, const ItemPointerData *tid, int ncolumns, const Datum
 	ItemPointerData old = *tid;
 	WtUpdateIndexes which;
 
-	table_begin_writing(table);
-	slot = MakeSingleTupleTableSlot(RelationGetDescr(table->rel), &TTSOpsHeapTuple);
-	ExecForceStoreHeapTuple(form_row(table, ncolumns, values, nulls), slot, true);
-	slot->tts_tableOid = RelationGetRelid(table->rel);
+	table_begin_writing(table, false);
+	slot = row_slot(table, ncolumns, values, nulls);
 	simple_table_tuple_update(table->rel, &old, slot, table->snapshot, &which);
 	if (which != WT_UPDATE_NO_INDEX)
 		table_index_row(table, slot, which);

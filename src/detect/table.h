@@ -47,8 +47,10 @@ extern bool table_next(Table *table);
 extern void table_check_columns(Table *table, int ncolumns);
 extern void table_insert(Table *table, int ncolumns, const Datum *values, const bool *nulls);
 extern void table_flush(Table *table);
+extern bool table_insert_unique(Table *table, int ncolumns, const Datum *values, const bool *nulls);
 extern void table_update(Table *table, const ItemPointerData *tid, int ncolumns, const Datum *values,
 						 const bool *nulls);
+extern bool table_lock(Table *table, ItemPointer tid);
 extern void table_delete(Table *table, ItemPointer tid);
 extern void table_try_delete(Table *table, ItemPointer tid);
 extern void table_done(Table *table);

@@ -23,6 +23,7 @@
 #include "detect/detect.h"
 #include "detect/evaluate.h"
 #include "detect/touched.h"
+#include "message/inbox.h"
 #include "record/settle.h"
 
 /* All of them; in the transaction's memory, so NULL outside. */
@@ -222,6 +223,7 @@ detect_touched(bool rebase)
 void
 detect_touched_now(bool rebase)
 {
+	(void) settle_messages();
 	detect_touched(rebase);
 	if (GetCurrentTransactionNestLevel() == 1)
 		forget_touched();
@@ -235,6 +237,9 @@ at_transaction_end(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
+			/* what it writes may have deferred triggers of others */
+			while (settle_messages())
+				AfterTriggerFireDeferred();
 			detect_touched(false);
 			forget_touched();
 			break;

@@ -19,6 +19,7 @@
 #include "message/charset.h"
 #include "message/hl7v2_ack.h"
 #include "message/inbox.h"
+#include "message/key.h"
 
 PG_FUNCTION_INFO_V1(inbox_received);
 PG_FUNCTION_INFO_V1(inbox_done);
@@ -293,6 +294,7 @@ inbox_init(void)
 {
 	RegisterXactCallback(at_transaction_end, NULL);
 	RegisterSubXactCallback(at_subtransaction_end, NULL);
+	notes_init();
 }
 
 /* May it be the name of a format?  A message in the wrong column is not to be shown. */

@@ -16,6 +16,9 @@ extern void inbox_init(void);
 /* Stores messages and what they mean, as one. */
 extern void store_messages(List *messages, Hl7Arena *arena);
 
+/* Does what is due about the messages of a transaction before it ends. */
+extern bool settle_messages(void);
+
 /* Applies the rules of now to a stored message; false if there is no such message. */
 extern bool store_again(int64 message_id, Hl7Arena *arena, MessageStatus *status);
 

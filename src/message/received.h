@@ -84,7 +84,6 @@ typedef struct Received
 	/* what becomes of it */
 	int64		message_id;
 	MessageStatus status;
-	int64		original;		/* of one that came before, which that was */
 	MessageStatus answer_as;	/* of one that came before, what became of that */
 	const char *rejected_code;	/* what the sender wants rejected messages answered with */
 	List	   *problems;		/* of char *, the first counts most */

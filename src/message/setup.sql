@@ -58,16 +58,14 @@ CREATE FUNCTION workflow_track.setup_message_keys() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $setup$
 BEGIN
 	CREATE TABLE IF NOT EXISTS workflow_track.message_key (
-		content_hash uuid PRIMARY KEY,
-		body_hash uuid NOT NULL,
-		id_hash uuid UNIQUE,
+		key uuid PRIMARY KEY,
 		message_id bigint NOT NULL,
 		received_at timestamptz NOT NULL
 	);
-	COMMENT ON TABLE workflow_track.message_key IS 'what tells a message that comes again: its content, and its sender and control id';
+	COMMENT ON TABLE workflow_track.message_key IS 'what tells a message that comes again; written when transactions that store messages commit';
 	PERFORM workflow_track.comment_columns('message_key',
-		'content_hash', 'of the message without MSH-7, MSH-10 and MSH-13; of one that repeats another, its body_hash', 'body_hash', 'of all of the message', 'id_hash', 'of its sender and control id; null where another had them before',
-		'message_id', 'the first message that had them', 'received_at', 'when it came');
+		'key', 'a hash: of the message without MSH-7, MSH-10 and MSH-13, of all of the message, or of its sender and control id',
+		'message_id', 'the first message that had it', 'received_at', 'when it came');
 
 	CREATE TABLE IF NOT EXISTS workflow_track.message_answer (
 		answered uuid NOT NULL,
@@ -81,7 +79,7 @@ BEGIN
 	CREATE INDEX IF NOT EXISTS message_answer_refused ON workflow_track.message_answer (received_at) WHERE code NOT IN ('AA', 'CA');
 	COMMENT ON TABLE workflow_track.message_answer IS 'acknowledgements that came in, of messages that others sent';
 	PERFORM workflow_track.comment_columns('message_answer',
-		'answered', 'the sender and control id that it answers, as in message_key', 'code', 'MSA-1: AA, AE, AR, CA, CE or CR',
+		'answered', 'the sender and control id that it answers, a key of message_key', 'code', 'MSA-1: AA, AE, AR, CA, CE or CR',
 		'explanation', 'what ERR-8, ERR-3 or MSA-3 say', 'message_id', 'the message that it is in', 'received_at', 'when that came');
 END
 $setup$;
@@ -220,7 +218,7 @@ BEGIN
 				format('message %s answered it with %s', a.message_id, a.code) || coalesce(': ' || a.explanation, '') AS explanation,
 				m.attempts, m.patient_id, m.encounter_id, m.subject
 			FROM workflow_track.message_answer a
-			LEFT JOIN workflow_track.message_key k ON k.id_hash = a.answered
+			LEFT JOIN workflow_track.message_key k ON k.key = a.answered
 			JOIN workflow_track.message m ON m.message_id = coalesce(k.message_id, a.message_id)
 				AND m.received_at = CASE WHEN k.message_id IS NULL THEN a.received_at ELSE k.received_at END
 			WHERE a.code NOT IN ('AA', 'CA')

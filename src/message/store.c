@@ -197,53 +197,25 @@ read_messages(List *parts, Hl7Arena *arena)
 	}
 }
 
-/* Order by the message that came again. */
-static int
-compare_original(const ListCell *a, const ListCell *b)
-{
-	int64		one = ((const Received *) lfirst(a))->original;
-	int64		other = ((const Received *) lfirst(b))->original;
-
-	return one < other ? -1 : one > other;
-}
-
 /* Stores messages and what they mean, as one. */
 void
 store_messages(List *parts, Hl7Arena *arena)
 {
 	List	   *messages = only_messages(parts);
-	List	   *unsettled = NIL;
 	TimestampTz now = GetCurrentTransactionStartTimestamp();
 	Oid			month;
 	Caller		caller;
-	ListCell   *lc;
 
 	PreventCommandIfReadOnly("INSERT");
 	owner_begin(&caller);
 	read_messages(parts, arena);
 	statement_connect();
-	/* who makes it waits for others who do, so that is done before any key is taken */
 	month = this_month();
 	tell_apart(messages, now);
-	foreach(lc, messages)
-	{
-		Received   *r = lfirst(lc);
-
-		if (message_is_final(r->status) && r->answer_as >= MESSAGE_UNMAPPED)
-			unsettled = lappend(unsettled, r);
-	}
 	write_events(parts);
 	write_rows(parts, month);
 	write_effects(messages, now);
 	SPI_finish();
-	/* what came again may be understood by now; all lock the originals in one order */
-	list_sort(unsettled, compare_original);
-	foreach(lc, unsettled)
-	{
-		Received   *r = lfirst(lc);
-
-		(void) store_again(r->original, arena, &r->answer_as);
-	}
 	owner_end(&caller);
 }
 
