@@ -52,7 +52,7 @@ struct Node;
 	ExecInsertIndexTuples(result, slot, estate, false, true, taken, NIL)
 #endif
 
-/* PostgreSQL 18 lets a row be left out of the check; one that is not stored yet has no place. */
+/* PostgreSQL 18 lets a row be left out of the check: the one that was tried. */
 #if PG_VERSION_NUM >= 180000
 #define wt_is_unique(result, slot, estate, other) \
 	ExecCheckIndexConstraints(result, slot, estate, other, &(slot)->tts_tid, NIL)

@@ -250,32 +250,32 @@ row_slot(Table *table, int ncolumns, const Datum *values, const bool *nulls)
 
 /*
  * Inserts a row at once; false if there is one with a key of it.  Waits for those
- * who write one, as ON CONFLICT DO NOTHING does, but at any isolation level.
+ * who write one, as ON CONFLICT DO NOTHING does, but at any isolation level, and
+ * looks for others only where there are any.
  */
 bool
 table_insert_unique(Table *table, int ncolumns, const Datum *values, const bool *nulls)
 {
+	TransactionId xid = GetCurrentTransactionId();
 	TupleTableSlot *slot;
 	ItemPointerData other;
-	bool		inserted = false;
+	bool		taken;
 
 	table_begin_writing(table, true);
 	slot = row_slot(table, ncolumns, values, nulls);
-	while (!inserted && wt_is_unique(table->result, slot, table->estate, &other))
+	do
 	{
-		TransactionId xid = GetCurrentTransactionId();
 		uint32		token = SpeculativeInsertionLockAcquire(xid);
-		bool		taken = false;
 
+		taken = false;
 		table_tuple_insert_speculative(table->rel, slot, GetCurrentCommandId(true), 0, NULL, token);
 		list_free(wt_try_index_tuples(table->result, slot, table->estate, &taken));
 		table_tuple_complete_speculative(table->rel, slot, token, !taken);
 		SpeculativeInsertionLockRelease(xid);
-		inserted = !taken;
-	}
+	} while (taken && wt_is_unique(table->result, slot, table->estate, &other));
 	ExecDropSingleTupleTableSlot(slot);
 	ResetPerTupleExprContext(table->estate);
-	return inserted;
+	return !taken;
 }
 
 /* Sees to it that this transaction alone may change a row, and waits for others; false if it is not as it was. */
