@@ -67,7 +67,7 @@ EOF_SQL
 		GRANT workflow_track_analyst TO north, all_of_it, nothing, guest, ward; GRANT workflow_track_recorder TO feed, careful, mallory; GRANT workflow_track_admin TO boss;
 		INSERT INTO workflow_track.facility_access VALUES ('north', 'NORTH'), ('all_of_it', '*');
 		SELECT workflow_track.define_workflow('{"workflow": "routes", "version": 1, "state": "current",
-			"steps": [{"step": "order", "kind": "order.placed", "start": true}, {"step": "result", "kind": "result.final", "performed_by": ["lab"], "delivered_to": ["provider"], "repeatable": true, "end": true}], "transitions": [["order", "result"], ["result", "result"]],
+			"steps": [{"step": "order", "kind": "order.placed", "start": true}, {"step": "result", "kind": "result.final", "performed_by": ["lab"], "delivered_to": ["provider"], "required_fields": ["planned_at"], "repeatable": true, "end": true}], "transitions": [["order", "result"], ["result", "result"]],
 			"billing": [{"codes": "local:X|", "documented_by": ["procedure.documented"], "requires_modifiers": ["25"], "within": "1 hour"}]}');
 		SELECT workflow_track.define_scenario('{"scenario": "order", "steps": [{"step": "order", "kind": "order.placed"}], "never": [{"kind": "result.final"}]}');
 		INSERT INTO workflow_track.staff (actor, role) VALUES ('northa', 'provider');
