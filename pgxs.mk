@@ -9,8 +9,8 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 # The install script is the SQL of the rooms, in this order.
 ROOMS = src/header.sql \
 	src/types/enums.sql src/types/clinical_code.sql src/types/latency_histogram.sql src/message/hl7v2_type.sql \
-	src/map/check.sql src/map/map.sql src/map/default.sql src/record/record.sql src/record/cancellation.sql src/detect/detect.sql src/detect/links.sql src/billing/billing.sql src/detect/consistency.sql src/detect/retention.sql src/report/report.sql src/analyze/discover.sql src/analyze/conformance.sql src/analyze/scenario.sql src/message/message.sql \
-	src/map/kinds.sql src/map/setup.sql src/record/setup.sql src/detect/setup.sql src/billing/setup.sql src/report/health.sql src/report/setup.sql src/analyze/setup.sql \
+	src/map/check.sql src/map/map.sql src/map/default.sql src/record/record.sql src/record/cancellation.sql src/detect/detect.sql src/detect/links.sql src/identity/identity.sql src/billing/billing.sql src/detect/consistency.sql src/detect/retention.sql src/report/report.sql src/analyze/discover.sql src/analyze/conformance.sql src/analyze/scenario.sql src/message/message.sql \
+	src/map/kinds.sql src/map/setup.sql src/record/setup.sql src/detect/setup.sql src/identity/setup.sql src/billing/setup.sql src/report/health.sql src/report/setup.sql src/analyze/setup.sql \
 	src/message/mapping.sql src/message/setup.sql src/analyze/flow.sql src/burden/burden.sql \
 	src/analyze/compare.sql src/analyze/picture.sql src/analyze/bpmn_import.sql src/analyze/bpmn_export.sql src/analyze/exchange.sql src/analyze/import.sql \
 	src/setup.sql

@@ -44,6 +44,7 @@ SELECT workflow_track.define_workflow('{
  "steps": [
   {"step": "order",       "kind": "order.placed",        "performed_by": ["provider"], "in": ["EHR"]},
   {"step": "result",      "kind": "result.final",        "in": ["LIS", "RIS"], "delivered_to": ["provider", "covering_provider"]},
+  {"step": "receive",     "kind": "specimen.received",   "in": ["LIS"], "required_fields": ["detail.container"], "optional": true},
   {"step": "correction",  "kind": "result.corrected",    "in": ["LIS", "RIS"], "delivered_to": ["provider", "covering_provider"]},
   {"step": "acknowledge", "kind": "result.acknowledged", "performed_by": ["provider", "covering_provider"], "in": ["EHR"]},
   {"step": "tell",        "kind": "patient.notified",    "in": ["EHR"]}],

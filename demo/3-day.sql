@@ -57,6 +57,13 @@ SELECT occurred_at, facility, patient_id, encounter_id, subject, item, kind, act
 FROM demo.feed WHERE is_late;
 \echo 'Held back by a broken line until now:' :ROW_COUNT 'acknowledgements'
 
+-- Two tubes of the same rack: of one the label is another patient's, of the other nobody said what it is.
+INSERT INTO workflow_track.event (occurred_at, facility, patient_id, encounter_id, subject, kind, detail, actor, source_system, entry_method)
+SELECT o.occurred_at + interval '15 minutes', v.facility, v.patient_id, v.encounter_id, o.subject, 'specimen.received',
+	CASE WHEN v.patient_id <> o.patient_id THEN '{"container": "EDTA"}'::jsonb END, 'l.nguyen', 'LIS', 'manual'
+FROM demo.feed o JOIN demo.feed v ON v.patient_id IN ('P0004', 'P0006') AND v.kind ~ '^encounter.(registered|admitted)$'
+WHERE o.patient_id = 'P0004' AND o.kind = 'order.placed' AND o.code::text = 'loinc|2823-3' AND NOT o.is_late;
+
 SELECT count(*) AS missing_before FROM workflow_track.missed_follow_up_at(demo.midnight()) WHERE expectation = 'follow-up booked' \gset
 SELECT count(*) AS retracted
 FROM (SELECT workflow_track.retract_event(e.event_id, f.retracted_reason)

@@ -43,6 +43,14 @@ SELECT DISTINCT ON (reason) reason, subject, severity, recipient, recipient_role
 	claimed_by, to_char(claimed_at, 'HH24:MI') AS claimed
 FROM workflow_track.misrouted_result ORDER BY reason, occurred_at;
 
+\echo '== identity_conflict: records of the wrong patient, or in fragments'
+SELECT problem, patient_id AS patient, other_patient_id AS other, subject, to_char(since, 'HH24:MI') AS since, split_part(explanation, '. ', 1) AS explanation
+FROM workflow_track.identity_conflict_at(demo.midnight()) ORDER BY since LIMIT 2;
+
+\echo '== missing_information: what came without something that its step requires'
+SELECT workflow, step, patient_id AS patient, subject, to_char(occurred_at, 'HH24:MI') AS at, missing
+FROM workflow_track.missing_information_at(demo.midnight()) ORDER BY occurred_at LIMIT 2;
+
 \echo '== duplicate_entry: work done twice'
 \echo 'A phone number typed in again instead of sent from system to system; a test that a colleague had just ordered.'
 SELECT rule, patient_id AS patient, original_system || ' ' || original_actor AS first, duplicate_system || ' ' || duplicate_actor AS again, gap

@@ -6,7 +6,7 @@ SET datestyle = 'ISO';
 \set SHOW_CONTEXT never
 
 -- Three hospitals with a finding of each sort.  Of SOUTH, all that is text is secret; TEST has a test patient.
-SELECT define_workflow('{"workflow": "routes", "version": 1, "state": "current", "steps": [{"step": "result", "kind": "result.final", "performed_by": ["lab"], "delivered_to": ["provider"], "repeatable": true}], "transitions": [["result", "result"]], "flows": [{"from": "EHR", "to": "LIS", "types": ["ORM^O01"]}], "billing": [{"codes": "local:X|", "documented_by": ["procedure.documented"], "within": "1 hour"}]}');
+SELECT define_workflow('{"workflow": "routes", "version": 1, "state": "current", "steps": [{"step": "result", "kind": "result.final", "performed_by": ["lab"], "delivered_to": ["provider"], "required_fields": ["planned_at"], "repeatable": true}], "transitions": [["result", "result"]], "flows": [{"from": "EHR", "to": "LIS", "types": ["ORM^O01"]}], "billing": [{"codes": "local:X|", "documented_by": ["procedure.documented"], "within": "1 hour"}]}');
 INSERT INTO test_patient VALUES ('test patient');
 INSERT INTO event (facility, patient_id, encounter_id, subject, item, code, value, actor, actor_role, recipient, recipient_role, source_system, detail, severity, entry_method, kind, occurred_at)
 SELECT f.facility, text || 'patient', text || 'visit', text || 'subject', text || 'item', ('local:X|' || text || 'code')::clinical_code, text || 'value',

@@ -6,7 +6,7 @@ SET datestyle = 'ISO';
 \set SHOW_CONTEXT never
 SELECT set_workflow_state('default', 1, 'retired');
 SELECT define_workflow('{"workflow": "site", "version": 1, "state": "current",
-	"steps": [{"step": "result", "kind": "result.final", "delivered_to": ["provider"]}],
+	"steps": [{"step": "result", "kind": "result.final", "delivered_to": ["provider"], "required_fields": ["item", "recipient"]}],
 	"expectations": [
 		{"name": "acknowledged", "category": "acknowledgement", "after": ["result.final"], "when": {"severity": ["critical", "unknown"], "detail": {"ward": ["A", 7]}},
 			"expect": ["result.acknowledged"], "by": ["provider"], "correlated_by": "item", "within": "1 hour", "early": "2 minutes",
@@ -84,6 +84,12 @@ SELECT c.change, pg_temp.after(c.change) AS found FROM (VALUES
 	(8, 'DELETE FROM misrouted_state WHERE reason = ''no_recipient'''),
 	(9, 'UPDATE misrouted_state SET claimed_by = NULL, claimed_at = NULL WHERE claimed_by IS NOT NULL'),
 	(10, 'INSERT INTO misrouted_state SELECT * FROM misrouted_state WHERE patient_id = ''P1'''),
+	(10.1, 'UPDATE missing_state SET supplied_at = array_fill(occurred_at, ARRAY[cardinality(missing)])'),
+	(10.2, 'DELETE FROM missing_state WHERE settled_at = ''infinity'''),
+	(10.3, 'UPDATE identity_state SET established = NOT established WHERE what = ''order'' AND patient_id = ''P1'''),
+	(10.4, 'DELETE FROM identity_state WHERE number IS NULL'),
+	(10.5, 'INSERT INTO identity_state SELECT * FROM identity_state WHERE what = ''encounter'' AND patient_id = ''P2'''),
+	(10.6, 'DELETE FROM shared_number'),
 	(11, 'DELETE FROM patient_merge'),
 	(12, 'UPDATE encounter_merge SET merged_id = ''V2'''),
 	(13, 'DELETE FROM retraction WHERE message_id IS NULL'),

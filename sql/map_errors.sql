@@ -180,7 +180,8 @@ INSERT INTO fault (place, value) VALUES
 	('{burden,signed_within}', '"1 month"'),
 	('{scenarios}', '[]'),
 	('{odd \"key}', '1'),
-	('{expectations,0,name}', to_jsonb(repeat('long ', 40)));
+	('{expectations,0,name}', to_jsonb(repeat('long ', 40))),
+	('{steps,0,required_fields}', '["code:LN"]');
 \pset format unaligned
 \pset tuples_only on
 SELECT f.n, coalesce(e.detail || E'\n' || e.hint, e.code)

@@ -203,6 +203,27 @@ BEGIN
 			m.subject, m.item, m.code, m.recipient, m.reader_role AS recipient_role, m.delivered_to AS expected_roles, m.reason, m.workflow, m.step, c.actor AS claimed_by
 		FROM misdelivered AS m LEFT JOIN claim AS c USING (workflow, step, event_id)),
 
+	-- What a step requires, and its event does not have, until a later one of the subject has it.
+	required AS MATERIALIZED (
+		SELECT s.workflow, s.step, s.kind, r.field, r.n FROM workflow_track.workflow_step AS s JOIN workflow_track.workflow AS w USING (workflow, version)
+			CROSS JOIN LATERAL unnest(s.required_fields) WITH ORDINALITY AS r(field, n)
+		WHERE w.state = 'current'),
+	lacking AS MATERIALIZED (
+		SELECT r.workflow, r.step, r.field, r.n, e.event_id, e.patient, e.place, e.subject_key, e.occurred_at
+		FROM required AS r JOIN event AS e USING (kind)
+		WHERE e.occurred_at >= horizon AND NOT workflow_track.has_field(r.field, e.role, e.reader_role, e.code_text, e.detail, to_jsonb(e))),
+	supplied AS (
+		SELECT l.workflow, l.step, l.event_id, l.field, l.n, l.occurred_at, coalesce(s.occurred_at, 'infinity') AS supplied_at
+		FROM lacking AS l LEFT JOIN LATERAL (
+			SELECT e.occurred_at FROM event AS e WHERE e.patient = l.patient AND e.subject_key = l.subject_key AND e.place > l.place
+				AND workflow_track.has_field(l.field, e.role, e.reader_role, e.code_text, e.detail, to_jsonb(e))
+			ORDER BY e.place LIMIT 1) AS s ON true),
+	missing AS (
+		SELECT e.event_id, e.occurred_at, max(s.supplied_at) AS settled_at, e.is_test, e.patient_id, e.facility, e.encounter_id, e.subject, s.workflow, s.step,
+			array_agg(s.field ORDER BY s.n) AS missing, array_agg(s.supplied_at ORDER BY s.n) AS supplied_at
+		FROM supplied AS s JOIN event AS e USING (event_id) WHERE s.supplied_at > s.occurred_at
+		GROUP BY e.event_id, e.occurred_at, e.is_test, e.patient_id, e.facility, e.encounter_id, e.subject, s.workflow, s.step),
+
 	-- Handoffs since the horizon, by hour and group.
 	worked AS (
 		SELECT e.*, lag(e.event_id) OVER encounter AS encounter_from, lag(e.event_id) OVER thread AS thread_from
@@ -252,6 +273,8 @@ BEGIN
 	UNION ALL SELECT 'duplicate_state', 'unexpected', x.patient_id, to_jsonb(x) FROM (TABLE workflow_track.duplicate_state EXCEPT ALL TABLE duplicate) AS x
 	UNION ALL SELECT 'misrouted_state', 'missing', x.patient_id, to_jsonb(x) FROM (TABLE misrouted EXCEPT TABLE workflow_track.misrouted_state) AS x
 	UNION ALL SELECT 'misrouted_state', 'unexpected', x.patient_id, to_jsonb(x) FROM (TABLE workflow_track.misrouted_state EXCEPT ALL TABLE misrouted) AS x
+	UNION ALL SELECT 'missing_state', 'missing', x.patient_id, to_jsonb(x) FROM (TABLE missing EXCEPT TABLE workflow_track.missing_state) AS x
+	UNION ALL SELECT 'missing_state', 'unexpected', x.patient_id, to_jsonb(x) FROM (TABLE workflow_track.missing_state EXCEPT ALL TABLE missing) AS x
 	UNION ALL SELECT 'handoff_hourly', 'missing', NULL, to_jsonb(x) FROM (TABLE handoff EXCEPT TABLE kept_handoff) AS x
 	UNION ALL SELECT 'handoff_hourly', 'unexpected', NULL, to_jsonb(x) FROM (TABLE kept_handoff EXCEPT TABLE handoff) AS x
 	UNION ALL SELECT 'handoff_total', 'missing', NULL, to_jsonb(x) FROM (TABLE total EXCEPT TABLE workflow_track.handoff_total) AS x
@@ -261,7 +284,75 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION workflow_track.check_findings() IS
-'part of check_consistency(): loops, duplicates, misrouted events and the rollups';
+'part of check_consistency(): loops, duplicates, misrouted events, missing information and the rollups';
+
+-- The numbers that events name and the results that do not fit them, of patients whom maintain() has nothing to do for.
+CREATE FUNCTION workflow_track.check_identities() RETURNS TABLE (relation text, problem text, patient_id text, difference jsonb)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	horizon CONSTANT timestamptz := coalesce((SELECT s.horizon FROM workflow_track.detection_state AS s), '-infinity');
+BEGIN
+	RETURN QUERY
+	WITH merged AS MATERIALIZED (SELECT * FROM workflow_track.joined_patients(false)),
+	encounter AS MATERIALIZED (SELECT * FROM workflow_track.joined_encounters(false)),
+	subject AS MATERIALIZED (SELECT * FROM workflow_track.joined_subjects(false)),
+	test AS MATERIALIZED (SELECT DISTINCT coalesce(p.patient, t.patient_id) AS patient FROM workflow_track.test_patient AS t LEFT JOIN merged AS p USING (patient_id)),
+	live AS (
+		SELECT e.*, coalesce(p.patient, e.patient_id) AS patient FROM workflow_track.event AS e LEFT JOIN merged AS p USING (patient_id)
+		WHERE NOT EXISTS (SELECT FROM workflow_track.retraction AS r WHERE r.event_id = e.event_id)),
+	event AS MATERIALIZED (
+		SELECT e.event_id, e.occurred_at, e.facility, e.patient_id, e.patient, e.encounter_id, e.subject, e.kind, e.planned_at, split_part(e.kind, '.', 1) AS object,
+			CASE WHEN e.encounter_id <> '' THEN coalesce(v.encounter, e.encounter_id) END AS visit, CASE WHEN e.subject <> '' THEN coalesce(s.subject, e.subject) END AS topic, t.patient IS NOT NULL AS is_test,
+			row_number() OVER (PARTITION BY e.patient ORDER BY e.occurred_at, e.source_sequence, e.kind, e.subject NULLS FIRST, e.item NULLS FIRST,
+				e.code::text COLLATE "C" NULLS FIRST, e.value NULLS FIRST, e.source_system NULLS FIRST, e.actor NULLS FIRST, e.event_id) AS place
+		FROM live AS e LEFT JOIN encounter AS v ON v.patient = e.patient AND v.id = e.encounter_id
+			LEFT JOIN subject AS s ON s.patient = e.patient AND s.id = e.subject LEFT JOIN test AS t ON t.patient = e.patient),
+	-- What a patient calls a visit or an order.
+	name AS (
+		SELECT 'encounter' AS what, v.patient, v.encounter AS key, v.id FROM encounter AS v
+		UNION SELECT 'order', s.patient, s.subject, s.id FROM subject AS s
+		UNION SELECT 'encounter', e.patient, e.visit, e.encounter_id FROM event AS e
+		UNION SELECT 'order', e.patient, e.topic, e.subject FROM event AS e),
+	naming AS MATERIALIZED (
+		SELECT 'encounter' AS what, e.visit AS key, e.object = 'encounter' AS establishes, e.* FROM event AS e WHERE e.visit IS NOT NULL
+		UNION ALL SELECT 'order', e.topic, e.object = 'order', e.* FROM event AS e WHERE e.topic IS NOT NULL AND e.object IN ('order', 'specimen', 'result')),
+	used AS (
+		SELECT DISTINCT ON (n.what, n.patient_id, n.key) n.*, bool_or(n.establishes) OVER (PARTITION BY n.what, n.patient_id, n.key) AS established
+		FROM naming AS n WHERE n.occurred_at >= horizon ORDER BY n.what, n.patient_id, n.key, n.place),
+	known AS MATERIALIZED (SELECT n.what, n.patient, n.key, min(n.occurred_at) AS at FROM naming AS n WHERE n.establishes GROUP BY 1, 2, 3),
+	own AS MATERIALIZED (SELECT e.* FROM event AS e WHERE e.topic IS NOT NULL AND e.object IN ('order', 'specimen')),
+	located AS (SELECT DISTINCT ON (o.patient, o.topic) o.* FROM own AS o WHERE o.visit IS NOT NULL ORDER BY o.patient, o.topic, o.place),
+	result AS (
+		SELECT r.*, CASE WHEN r.topic IS NULL THEN r.occurred_at ELSE coalesce(o.at, 'infinity') END AS ordered_at, coalesce(v.at, 'infinity') AS registered_at,
+			l.event_id AS located_by, greatest(r.occurred_at, l.occurred_at) AS apart_since,
+			coalesce((SELECT min(x.occurred_at) FROM own AS x WHERE (x.patient, x.topic, x.visit) = (r.patient, r.topic, r.visit)), 'infinity') AS together_at,
+			l.visit <> r.visit AND NOT EXISTS (SELECT FROM own AS x WHERE (x.patient, x.topic, x.object) = (r.patient, r.topic, 'order') AND x.planned_at IS NOT NULL) AS is_apart
+		FROM event AS r LEFT JOIN known AS o ON (o.what, o.patient, o.key) = ('order', r.patient, r.topic)
+			LEFT JOIN known AS v ON (v.what, v.patient, v.key) = ('encounter', r.patient, r.visit)
+			LEFT JOIN located AS l ON (l.patient, l.topic) = (r.patient, r.topic)
+		WHERE r.kind IN ('result.preliminary', 'result.final', 'result.corrected') AND r.occurred_at >= horizon),
+	found AS (
+		SELECT u.what, n.id AS number, u.established, u.patient_id, u.facility, u.encounter_id, u.subject, u.event_id, NULL::bigint AS other_event_id,
+			u.occurred_at AS since, 'infinity'::timestamptz AS settled_at, u.is_test
+		FROM used AS u JOIN name AS n USING (what, patient, key) WHERE n.id <> ''
+		UNION ALL SELECT p.problem, NULL, false, r.patient_id, r.facility, r.encounter_id, r.subject, r.event_id, p.other, p.since, p.until, r.is_test
+		FROM result AS r CROSS JOIN LATERAL (VALUES
+			('unknown_order', NULL::bigint, r.occurred_at, r.ordered_at, true),
+			('result_on_other_encounter', r.located_by, r.apart_since, r.together_at, r.is_apart),
+			('unknown_encounter', NULL, greatest(r.occurred_at, r.ordered_at), r.registered_at,
+				r.visit IS NOT NULL AND NOT coalesce(r.is_apart AND r.apart_since < r.together_at, false))) AS p(problem, other, since, until, holds)
+		WHERE p.holds AND p.since < p.until),
+	settled AS (SELECT s.* FROM workflow_track.identity_state AS s WHERE NOT EXISTS (SELECT FROM workflow_track.identity_stale AS q WHERE q.patient_id = s.patient_id)),
+	expected AS (SELECT f.* FROM found AS f WHERE NOT EXISTS (SELECT FROM workflow_track.identity_stale AS q WHERE q.patient_id = f.patient_id))
+	SELECT 'identity_state', 'missing', x.patient_id, to_jsonb(x) FROM (TABLE expected EXCEPT TABLE settled) AS x
+	UNION ALL SELECT 'identity_state', 'unexpected', x.patient_id, to_jsonb(x) FROM (TABLE settled EXCEPT ALL TABLE expected) AS x
+	UNION ALL SELECT 'shared_number', 'missing', NULL, to_jsonb(x) FROM (
+		SELECT s.what, s.number FROM settled AS s WHERE s.number IS NOT NULL GROUP BY 1, 2 HAVING count(DISTINCT s.patient_id) > 1
+		EXCEPT SELECT n.what, n.number FROM workflow_track.shared_number AS n) AS x;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.check_identities() IS 'part of check_consistency(): what identity conflicts are told from';
 
 CREATE FUNCTION workflow_track.check_consistency()
 RETURNS TABLE (relation text, problem text, patient_id text, difference jsonb, is_stale boolean)
@@ -274,7 +365,8 @@ BEGIN
 		EXISTS (SELECT FROM workflow_track.stale_mark)
 			OR CASE WHEN c.patient_id IS NULL THEN EXISTS (SELECT FROM workflow_track.stale_patient)
 				ELSE EXISTS (SELECT FROM workflow_track.stale_patient AS s WHERE s.patient_id = c.patient_id) END
-	FROM (SELECT * FROM workflow_track.check_links() UNION ALL SELECT * FROM workflow_track.check_findings() UNION ALL SELECT * FROM workflow_track.check_billing()) AS c;
+	FROM (SELECT * FROM workflow_track.check_links() UNION ALL SELECT * FROM workflow_track.check_findings() UNION ALL SELECT * FROM workflow_track.check_billing()
+		UNION ALL SELECT * FROM workflow_track.check_identities()) AS c;
 END
 $$;
 COMMENT ON FUNCTION workflow_track.check_consistency() IS

@@ -6,7 +6,7 @@
  * The way of the data: touched.c gathers the patients that a transaction
  * touches; at its end evaluate.c locks them (lock.c), loads their events
  * (patient.c, links.c, event.c), evaluates them by the rules (rules.c, when.c,
- * staff.c; loop.c, duplicate.c, routing.c, handoff.c; src/billing) and brings the
+ * staff.c; loop.c, duplicate.c, routing.c, missing.c, handoff.c; src/billing) and brings the
  * kept state to what was found (store.c, rows.c, handoff_store.c).
  */
 #ifndef WT_DETECT_H
@@ -138,6 +138,22 @@ typedef struct BillingRule
 	bool		requires_authorization;
 	StrList		requires_modifiers; /* in order of bytes */
 } BillingRule;
+/* What a step's events must hold: a column, EV_DETAIL with a key as part, or EV_EVENT_ID with the beginning of a code. */
+typedef struct RequiredField
+{
+	Str			name;			/* as the map has it */
+	int			column;
+	Str			part;
+} RequiredField;
+
+typedef struct Requirement
+{
+	Str			workflow;
+	Str			step;
+	int			kind;
+	int			nfields;
+	RequiredField *fields;
+} Requirement;
 
 typedef struct Kind
 {
@@ -163,6 +179,8 @@ typedef struct Rules
 	Delivery   *deliveries;
 	int			nbilling;
 	BillingRule *billing;
+	int			nrequirements;
+	Requirement *requirements;
 	int64		lookback;		/* no rule looks back further from an event of good precision */
 	int			offered;		/* kinds of an explicit handoff */
 	int			accepted;
@@ -240,6 +258,8 @@ typedef struct Patient
 	Event	   *events;			/* canonical order */
 	int			nencounters;	/* encounter_key is below it */
 	int			nsubjects;
+	struct Names *encounters;	/* names by encounter_key, aliases too */
+	struct Names *subjects;
 	TimestampTz from;			/* what opened, repeated or went astray before is not looked for */
 	bool		is_whole;		/* are all events here, or those of a window only? */
 	int64		longest_imprecision;	/* the largest end - at */
@@ -286,6 +306,16 @@ typedef struct Misrouted
 	Event	   *claim;
 } Misrouted;
 
+/* What an event lacks, and when a later one supplies each. */
+typedef struct Missing
+{
+	const Requirement *requirement;
+	Event	   *event;
+	StrList		fields;
+	TimestampTz *supplied_at;
+	TimestampTz settled_at;		/* the last of these */
+} Missing;
+
 typedef enum HandoffBasis
 {
 	HANDOFF_EXPLICIT, HANDOFF_THREAD, HANDOFF_IMPLIED
@@ -328,6 +358,16 @@ typedef struct OpenMisrouted
 	Event	   *claim;
 } OpenMisrouted;
 
+/* A kept event before the window that lacks something. */
+typedef struct OpenMissing
+{
+	Str			workflow;
+	Str			step;
+	Event		event;
+	StrList		fields;
+	TimestampTz *supplied_at;
+} OpenMissing;
+
 /* What kept state tells of events before a window. */
 typedef struct Earlier
 {
@@ -335,6 +375,8 @@ typedef struct Earlier
 	OpenLoop   *loops;
 	int			nmisrouted;
 	OpenMisrouted *misrouted;
+	int			nmissing;
+	OpenMissing *missing;
 } Earlier;
 
 extern Loop *find_loops(Patient *p, const Rules *rules, int *nloops, bool *needs_whole);
@@ -343,6 +385,9 @@ extern void claim_misrouted(Patient *p, const Rules *rules, Earlier *earlier);
 extern Coverage *find_coverage(Patient *p, const Rules *rules, TimestampTz as_of, int *ncoverage);
 extern Duplicate *find_duplicates(Patient *p, const Rules *rules, int *nduplicates);
 extern Misrouted *find_misrouted(Patient *p, const Rules *rules, int *nmisrouted);
+extern int *chain_subjects(const Patient *p);
+extern Missing *find_missing(Patient *p, const Rules *rules, int *nmissing);
+extern void supply_missing(Patient *p, const Rules *rules, Earlier *earlier);
 extern Handoff *find_handoffs(Patient *p, const Rules *rules, int *nhandoffs);
 
 /* --- loading --------------------------------------------------------------- */

@@ -150,7 +150,7 @@ BEGIN
 			WHERE x.workflow = ANY (workflows)
 		UNION SELECT d.kind FROM workflow_track.duplicate_rule d WHERE d.workflow = ANY (workflows)
 		UNION SELECT s.kind FROM workflow_track.workflow_step s
-			WHERE s.workflow = ANY (workflows) AND cardinality(s.delivered_to) > 0
+			WHERE s.workflow = ANY (workflows) AND (cardinality(s.delivered_to) > 0 OR cardinality(s.required_fields) > 0)
 		UNION SELECT k FROM workflow_track.billing_rule b, unnest(array_append(b.documented_by, 'charge.captured')) k
 			WHERE b.workflow = ANY (workflows));
 	IF cardinality(kinds) + cardinality(actors) > 0 THEN
@@ -231,6 +231,8 @@ BEGIN
 			UNION ALL SELECT DISTINCT patient_id, NULL::timestamptz FROM workflow_track.loop_state
 			UNION ALL SELECT DISTINCT patient_id, NULL::timestamptz FROM workflow_track.duplicate_state
 			UNION ALL SELECT DISTINCT patient_id, NULL::timestamptz FROM workflow_track.misrouted_state
+			UNION ALL SELECT DISTINCT patient_id, NULL::timestamptz FROM workflow_track.missing_state
+			UNION ALL SELECT DISTINCT patient_id, NULL::timestamptz FROM workflow_track.identity_state
 			UNION ALL SELECT DISTINCT patient_id, NULL::timestamptz FROM workflow_track.billing_state
 			UNION ALL SELECT DISTINCT patient_id, NULL::timestamptz FROM workflow_track.charge_state
 			UNION ALL SELECT DISTINCT patient_id, NULL::timestamptz FROM workflow_track.claim_state) known
@@ -262,6 +264,7 @@ BEGIN
 	CALL workflow_track.catch_up(batch);
 	PERFORM workflow_track.fold_follows();
 	PERFORM workflow_track.fold_handoffs();
+	PERFORM workflow_track.fold_identities();
 END
 $$;
 COMMENT ON PROCEDURE workflow_track.rebuild(integer) IS
@@ -337,6 +340,7 @@ BEGIN
 	-- This reads events too.
 	PERFORM workflow_track.fold_follows();
 	PERFORM workflow_track.fold_handoffs();
+	PERFORM workflow_track.fold_identities();
 END
 $$;
 COMMENT ON FUNCTION workflow_track.maintain() IS

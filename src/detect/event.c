@@ -180,6 +180,7 @@ kind_of(const Rules *rules, Str name)
 	kind->name.len = name.len;
 	kind->id = rules->nkinds;
 	kind->counts_as_work = true;
+	kind->needs_detail = true;
 	return kind;
 }
 

@@ -52,6 +52,19 @@ END
 $$;
 COMMENT ON FUNCTION workflow_track.joined_subjects(boolean) IS 'the same of the subjects of a patient, by aliases';
 
+CREATE FUNCTION workflow_track.has_field(field text, role text, reader_role text, code text, detail jsonb, event jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT CASE
+		WHEN field = 'actor_role' THEN coalesce(role, '') <> ''
+		WHEN field = 'recipient_role' THEN coalesce(reader_role, '') <> ''
+		WHEN starts_with(field, 'code:') THEN coalesce(starts_with(code, substr(field, 6) || '|'), false)
+		WHEN field = 'detail' THEN coalesce(detail NOT IN ('null', '[]', '{}'), false)
+		WHEN starts_with(field, 'detail.') THEN coalesce(jsonb_typeof(detail) = 'object' AND detail -> substr(field, 8) NOT IN ('null', '""', '[]', '{}'), false)
+		ELSE coalesce(event ->> field, '') <> ''
+	END
+$$;
+COMMENT ON FUNCTION workflow_track.has_field(text, text, text, text, jsonb, jsonb) IS 'whether an event has what a step requires';
+
 CREATE FUNCTION workflow_track.conditions_hold(when_severity text[], when_facility text[], when_entry_method text[], when_code text, when_detail jsonb,
 	severity workflow_track.severity, facility text, entry_method workflow_track.entry_method, code text, detail jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$

@@ -228,7 +228,10 @@ nth_event(Patient *p, Earlier *earlier, int n)
 	if (earlier != NULL && n < earlier->nloops)
 		return &earlier->loops[n].opener;
 	n -= earlier != NULL ? earlier->nloops : 0;
-	return earlier != NULL && n < earlier->nmisrouted ? &earlier->misrouted[n].event : NULL;
+	if (earlier != NULL && n < earlier->nmisrouted)
+		return &earlier->misrouted[n].event;
+	n -= earlier != NULL ? earlier->nmisrouted : 0;
+	return earlier != NULL && n < earlier->nmissing ? &earlier->missing[n].event : NULL;
 }
 
 /* Numbers encounters and subjects, equal ones equally. */
@@ -259,6 +262,8 @@ index_names(Loader *loader, Patient *p, bool linked, Earlier *earlier)
 	}
 	p->nencounters = names_count(encounters);
 	p->nsubjects = names_count(subjects);
+	p->encounters = encounters;
+	p->subjects = subjects;
 }
 
 /* Loads the events of some ids since a moment. */

@@ -360,6 +360,72 @@ read_step(void *arg, const Datum *values, const bool *nulls)
 	current->rules = lappend(current->rules, delivery);
 }
 
+static const char *const requirement_columns[] = {
+	"workflow", "version", "step", "kind", "required_fields"
+};
+
+/* Reads a field that a step requires; the map was checked when it was stored. */
+static RequiredField
+required_field(Str name)
+{
+	RequiredField field = {name, EV_DETAIL, {NULL, 0}};
+	char	   *prefix;
+
+	if (name.len > 7 && memcmp(name.data, "detail.", 7) == 0)
+	{
+		field.part.data = name.data + 7;
+		field.part.len = name.len - 7;
+	}
+	else if (name.len > 5 && memcmp(name.data, "code:", 5) == 0)
+	{
+		prefix = psprintf("%.*s|", name.len - 5, name.data + 5);
+		field.column = EV_EVENT_ID;
+		field.part.data = prefix;
+		field.part.len = strlen(prefix);
+	}
+	else
+		for (int i = 0; i < EV_NCOLUMNS; i++)
+			if (str_is(name, event_column_names[i]))
+				field.column = i;
+	return field;
+}
+
+/* Reads a row of workflow_step for what its events must hold. */
+static void
+read_requirement(void *arg, const Datum *values, const bool *nulls)
+{
+	VersionList *current = arg;
+	Requirement *requirement;
+	StrList		names;
+
+	if (!is_current(current, values[0], values[1]))
+		return;
+	names = str_list(values[4], nulls[4]);
+	if (names.n <= 0)
+		return;
+	requirement = palloc0(sizeof(Requirement));
+	requirement->workflow = str_copy(str_of_datum(values[0]));
+	requirement->step = str_copy(str_of_datum(values[2]));
+	requirement->kind = kind_intern(str_of_datum(values[3]), true)->id;
+	requirement->fields = palloc(sizeof(RequiredField) * names.n);
+	for (int i = 0; i < names.n; i++)
+		requirement->fields[requirement->nfields++] = required_field(names.items[i]);
+	current->rules = lappend(current->rules, requirement);
+}
+
+/* An event of any kind may supply what is to be in a detail. */
+static void
+need_required_details(void)
+{
+	bool		needed = false;
+
+	for (int i = 0; i < rules->nrequirements; i++)
+		for (int f = 0; f < rules->requirements[i].nfields; f++)
+			needed |= rules->requirements[i].fields[f].column == EV_DETAIL;
+	for (int i = 0; i < rules->nkinds; i++)
+		rules->kinds[i]->needs_detail |= needed;
+}
+
 /* Packs a list of palloc'd structs of one size into an array, and empties it. */
 static void *
 packed(VersionList *current, Size size, int *n)
@@ -435,6 +501,9 @@ compile_rules(void)
 		table_read("billing_rule", lengthof(billing_columns), billing_columns, read_billing, &current);
 		rules->billing = packed(&current, sizeof(BillingRule), &rules->nbilling);
 		name_billed_kinds();
+		table_read("workflow_step", lengthof(requirement_columns), requirement_columns, read_requirement, &current);
+		rules->requirements = packed(&current, sizeof(Requirement), &rules->nrequirements);
+		need_required_details();
 		rules->lookback = look_back();
 		rules->offered = kind_intern(offered, false)->id;
 		rules->accepted = kind_intern(accepted, false)->id;

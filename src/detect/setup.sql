@@ -133,6 +133,29 @@ BEGIN
 		'expected_roles', 'the roles that the step delivers to', 'reason', 'why that was wrong', 'workflow', 'the workflow of the map',
 		'step', 'the step that delivers', 'claimed_by', 'who took it up');
 
+	CREATE TABLE IF NOT EXISTS workflow_track.missing_state (
+		event_id bigint NOT NULL,
+		occurred_at timestamptz NOT NULL,
+		settled_at timestamptz NOT NULL,
+		is_test boolean NOT NULL,
+		patient_id text COLLATE "C" NOT NULL,
+		facility text COLLATE "C" NOT NULL,
+		encounter_id text COLLATE "C",
+		subject text COLLATE "C",
+		workflow text COLLATE "C" NOT NULL,
+		step text COLLATE "C" NOT NULL,
+		missing text[] COLLATE "C" NOT NULL,
+		supplied_at timestamptz[] NOT NULL
+	) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02);
+	CREATE INDEX IF NOT EXISTS missing_state_patient ON workflow_track.missing_state (patient_id, settled_at);
+	CREATE INDEX IF NOT EXISTS missing_state_at ON workflow_track.missing_state (occurred_at);
+	COMMENT ON TABLE workflow_track.missing_state IS 'what events lack of the fields that their steps require, as detection keeps it; view missing_information reads it';
+	PERFORM workflow_track.comment_columns('missing_state',
+		'event_id', 'the event', 'occurred_at', 'when it happened', 'settled_at', 'when the last of what it lacks was supplied; infinity while it is not',
+		'is_test', 'whether the patient is a test patient', 'patient_id', 'of the event', 'facility', 'of the event', 'encounter_id', 'of the event',
+		'subject', 'of the event', 'workflow', 'the workflow of the map', 'step', 'the step that requires it',
+		'missing', 'the required fields that it lacks', 'supplied_at', 'when a later event of the subject supplied each');
+
 	CREATE TABLE IF NOT EXISTS workflow_track.handoff_state (
 		patient_id text COLLATE "C" PRIMARY KEY,
 		contribution bytea NOT NULL
@@ -242,6 +265,7 @@ BEGIN
 	PERFORM workflow_track.setup_state();
 	PERFORM workflow_track.setup_billing_state();
 	PERFORM workflow_track.setup_follows();
+	PERFORM workflow_track.setup_identity_state();
 
 	PERFORM workflow_track.make_trigger('event_recorded', 'event', 'INSERT',
 		'FOR EACH ROW EXECUTE FUNCTION workflow_track.event_recorded()');

@@ -1,11 +1,15 @@
 /*
  * store.c
- *	  Brings kept loops, duplicates and misrouted events to what is found of a
- *	  patient's events: of all, or of a window of them.
+ *	  Brings kept loops, duplicates, misrouted events and missing fields to what
+ *	  is found of a patient's events: of all, or of a window of them.
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "billing/billing.h"
@@ -19,8 +23,13 @@ struct Store
 	StateTable	loops;
 	StateTable	duplicates;
 	StateTable	misrouted;
+	StateTable	missing;
 	HandoffStore *handoffs;
 	BillingStore *billing;
+	Table		identity_stale;
+	bool		exists;			/* are the tables there that 0.1.0 did not have? */
+	MemoryContext context;
+	Snapshot	snapshot;
 };
 
 /* --- findings as rows ------------------------------------------------------ */
@@ -133,6 +142,47 @@ misrouted_row(Rows *rows, const Misrouted *misrouted, bool is_test)
 	set_text(row, MS_STEP, misrouted->delivery->step);
 }
 
+/* Sets the columns that tell when missing fields are supplied. */
+static void
+set_supplied(Row *row, const TimestampTz *supplied_at, int n)
+{
+	Datum	   *times = palloc(sizeof(Datum) * n);
+	TimestampTz settled_at = DT_NOBEGIN;
+
+	for (int i = 0; i < n; i++)
+	{
+		times[i] = TimestampTzGetDatum(supplied_at[i]);
+		settled_at = Max(settled_at, supplied_at[i]);
+	}
+	set_value(row, MI_SETTLED_AT, TimestampTzGetDatum(settled_at));
+	set_value(row, MI_SUPPLIED_AT, PointerGetDatum(construct_array(times, n, TIMESTAMPTZOID, sizeof(TimestampTz),
+																	FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)));
+}
+
+/* What an event lacks as a row of missing_state. */
+static void
+missing_row(Rows *rows, const Missing *missing, bool is_test)
+{
+	Event	   *e = missing->event;
+	Row		   *row = add_row(rows, MI_NCOLUMNS);
+	Datum	   *fields = palloc(sizeof(Datum) * missing->fields.n);
+
+	for (int i = 0; i < missing->fields.n; i++)
+		fields[i] = PointerGetDatum(cstring_to_text_with_len(missing->fields.items[i].data, missing->fields.items[i].len));
+	row->event_id = e->event_id;
+	set_value(row, MI_EVENT_ID, Int64GetDatum(e->event_id));
+	set_value(row, MI_OCCURRED_AT, TimestampTzGetDatum(e->at));
+	set_value(row, MI_IS_TEST, BoolGetDatum(is_test));
+	set_text(row, MI_PATIENT_ID, e->patient);
+	set_text(row, MI_FACILITY, e->facility);
+	set_text(row, MI_ENCOUNTER_ID, e->encounter);
+	set_text(row, MI_SUBJECT, e->subject);
+	set_text(row, MI_WORKFLOW, missing->requirement->workflow);
+	set_text(row, MI_STEP, missing->requirement->step);
+	set_value(row, MI_MISSING, PointerGetDatum(construct_array(fields, missing->fields.n, TEXTOID, -1, false, TYPALIGN_INT)));
+	set_supplied(row, missing->supplied_at, missing->fields.n);
+}
+
 /* Refuses an event of this transaction that a rule wants no duplicate of. */
 void
 refuse_duplicates(const Duplicate *duplicates, int n)
@@ -149,7 +199,10 @@ refuse_duplicates(const Duplicate *duplicates, int n)
 
 /* --- the store ------------------------------------------------------------- */
 
-/* Begins to keep findings; where rebase is set, the rollups stay as they are. */
+/*
+ * Begins to keep findings; where rebase is set, the rollups stay as they are.
+ * Before setup() of this version there is not yet a place for all of them.
+ */
 Store *
 store_begin(Snapshot snapshot, bool rebase)
 {
@@ -161,12 +214,40 @@ store_begin(Snapshot snapshot, bool rebase)
 	StateTable	misrouted = {"misrouted_state", MS_NCOLUMNS, MS_EVENT_ID, -1,
 	MS_PATIENT_ID, -1, CurrentMemoryContext, snapshot};
 
+	StateTable	missing = {"missing_state", MI_NCOLUMNS, MI_EVENT_ID, -1,
+	MI_PATIENT_ID, MI_SETTLED_AT, CurrentMemoryContext, snapshot};
+
 	store->loops = loops;
 	store->duplicates = duplicates;
 	store->misrouted = misrouted;
+	store->missing = missing;
 	store->handoffs = handoff_store_begin(snapshot, rebase);
 	store->billing = billing_store_begin(snapshot);
+	store->exists = OidIsValid(get_relname_relid("missing_state", schema_oid()));
+	store->context = CurrentMemoryContext;
+	store->snapshot = snapshot;
 	return store;
+}
+
+/*
+ * Notes that the numbers of some ids are to be brought up to date later.  A row
+ * each time: who does that takes the rows that it sees, and with them what they
+ * are about.
+ */
+static void
+note_identities(Store *store, const Str *ids, int nids)
+{
+	if (!store->exists)
+		return;
+	if (store->identity_stale.rel == NULL)
+		table_by_name(&store->identity_stale, store->context, "identity_stale", store->snapshot, RowExclusiveLock);
+	for (int i = 0; i < nids; i++)
+	{
+		Datum		value = PointerGetDatum(cstring_to_text_with_len(ids[i].data, ids[i].len));
+		bool		isnull = false;
+
+		table_insert(&store->identity_stale, 1, &value, &isnull);
+	}
 }
 
 /* Brings loops to what was found since `from`. */
@@ -207,6 +288,21 @@ keep_misrouted(Store *store, Patient *p, const Rules *rules, Rows *kept)
 	write_differences(&store->misrouted, kept, &found);
 }
 
+/* Brings events that lack something to what was found since `from`. */
+static void
+keep_missing(Store *store, Patient *p, const Rules *rules, Rows *kept)
+{
+	int			n;
+	Missing    *missing = find_missing(p, rules, &n);
+	Rows		found = {0, 0, NULL};
+
+	if (!store->exists)
+		return;
+	for (int i = 0; i < n; i++)
+		missing_row(&found, &missing[i], p->is_test);
+	write_differences(&store->missing, kept, &found);
+}
+
 /* Finds everything about a patient, and keeps it; nothing is kept of a new one. */
 void
 store_patient(Store *store, Patient *p, const Rules *rules, bool is_new)
@@ -214,6 +310,7 @@ store_patient(Store *store, Patient *p, const Rules *rules, bool is_new)
 	Rows		loops = {0, 0, NULL};
 	Rows		duplicates = {0, 0, NULL};
 	Rows		misrouted = {0, 0, NULL};
+	Rows		missing = {0, 0, NULL};
 	bool		needs_whole;
 	Loop	   *found;
 	int			n;
@@ -223,13 +320,17 @@ store_patient(Store *store, Patient *p, const Rules *rules, bool is_new)
 		read_kept(&store->loops, p->ids, p->nids, DT_NOBEGIN, &loops);
 		read_kept(&store->duplicates, p->ids, p->nids, DT_NOBEGIN, &duplicates);
 		read_kept(&store->misrouted, p->ids, p->nids, DT_NOBEGIN, &misrouted);
+		if (store->exists)
+			read_kept(&store->missing, p->ids, p->nids, DT_NOBEGIN, &missing);
 	}
 	found = find_loops(p, rules, &n, &needs_whole);
 	keep_loops(store, p, found, n, &loops);
 	keep_duplicates(store, p, rules, &duplicates);
 	keep_misrouted(store, p, rules, &misrouted);
+	keep_missing(store, p, rules, &missing);
 	handoff_store_patient(store->handoffs, p, rules, is_new);
 	billing_store_patient(store->billing, p, rules, is_new);
+	note_identities(store, p->ids, p->nids);
 }
 
 /* --- a window -------------------------------------------------------------- */
@@ -242,6 +343,8 @@ typedef struct Kept
 	Rows		duplicates;		/* since `from` */
 	Rows		misrouted;		/* since `from` */
 	Rows		unclaimed;		/* misrouted before, not claimed before */
+	Rows		missing;		/* of events since `from` */
+	Rows		unsupplied;		/* of events before, not supplied before */
 } Kept;
 
 /* Sorts kept loops out. */
@@ -280,6 +383,23 @@ read_misrouted(Store *store, const Str *ids, int nids, TimestampTz from, Kept *k
 	}
 }
 
+/* Sorts kept events that lack something out. */
+static void
+read_missing(Store *store, const Str *ids, int nids, TimestampTz from, Kept *kept)
+{
+	Rows		rows = {0, 0, NULL};
+
+	if (store->exists)
+		read_kept(&store->missing, ids, nids, from, &rows);
+	for (int i = 0; i < rows.n; i++)
+	{
+		const Row  *row = &rows.rows[i];
+		bool		is_later = DatumGetTimestampTz(row->values[MI_OCCURRED_AT]) >= from;
+
+		add_kept_row(is_later ? &kept->missing : &kept->unsupplied, row);
+	}
+}
+
 /* The opening event of a kept loop, as far as answers to it depend on it. */
 static OpenLoop
 open_loop(const Row *row)
@@ -308,6 +428,43 @@ open_misrouted(const Row *row)
 	open.step = row_text(row, MS_STEP);
 	open.event.subject = row_text(row, MS_SUBJECT);
 	return open;
+}
+
+/* A kept event that lacks something, as far as what supplies it depends on it. */
+static OpenMissing
+open_missing(const Row *row)
+{
+	OpenMissing open;
+	Datum	   *items;
+	bool	   *nulls;
+	int			n;
+
+	memset(&open, 0, sizeof(open));
+	open.workflow = row_text(row, MI_WORKFLOW);
+	open.step = row_text(row, MI_STEP);
+	open.event.subject = row_text(row, MI_SUBJECT);
+	deconstruct_array(DatumGetArrayTypeP(row->values[MI_MISSING]), TEXTOID, -1, false, TYPALIGN_INT,
+					  &items, &nulls, &open.fields.n);
+	open.fields.items = palloc(sizeof(Str) * open.fields.n);
+	for (int i = 0; i < open.fields.n; i++)
+		open.fields.items[i] = str_of_datum(items[i]);
+	deconstruct_array(DatumGetArrayTypeP(row->values[MI_SUPPLIED_AT]), TIMESTAMPTZOID, sizeof(TimestampTz),
+					  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &items, &nulls, &n);
+	open.supplied_at = palloc(sizeof(TimestampTz) * n);
+	for (int i = 0; i < n; i++)
+		open.supplied_at[i] = DatumGetTimestampTz(items[i]);
+	return open;
+}
+
+/* Writes when what a kept event lacks is supplied, where that is not when it was before. */
+static void
+update_missing(Store *store, Row *row, const OpenMissing *open)
+{
+	Datum		before = row->values[MI_SUPPLIED_AT];
+
+	set_supplied(row, open->supplied_at, open->fields.n);
+	if (!datum_image_eq(before, row->values[MI_SUPPLIED_AT], false, -1))
+		update_row(&store->missing, row);
 }
 
 /* Writes what settles a kept loop now, where it is not what settled it before. */
@@ -367,6 +524,7 @@ store_window(Store *store, Loader *loader, List *ids, TimestampTz since, Timesta
 		id[i] = *(Str *) list_nth(ids, i);
 	read_loops(store, id, nids, from, rules->lookback, &kept);
 	read_misrouted(store, id, nids, from, &kept);
+	read_missing(store, id, nids, from, &kept);
 	read_kept(&store->duplicates, id, nids, from, &kept.duplicates);
 	earlier.nloops = kept.open_loops.n;
 	earlier.loops = palloc(sizeof(OpenLoop) * Max(earlier.nloops, 1));
@@ -376,6 +534,10 @@ store_window(Store *store, Loader *loader, List *ids, TimestampTz since, Timesta
 	earlier.misrouted = palloc(sizeof(OpenMisrouted) * Max(earlier.nmisrouted, 1));
 	for (int i = 0; i < earlier.nmisrouted; i++)
 		earlier.misrouted[i] = open_misrouted(&kept.unclaimed.rows[i]);
+	earlier.nmissing = kept.unsupplied.n;
+	earlier.missing = palloc(sizeof(OpenMissing) * Max(earlier.nmissing, 1));
+	for (int i = 0; i < earlier.nmissing; i++)
+		earlier.missing[i] = open_missing(&kept.unsupplied.rows[i]);
 
 	p = loader_window(loader, ids, from, linked, &earlier);
 	loops = find_loops(p, rules, &nloops, &needs_whole);
@@ -383,6 +545,7 @@ store_window(Store *store, Loader *loader, List *ids, TimestampTz since, Timesta
 		return false;
 	settle_loops(p, rules, &earlier);
 	claim_misrouted(p, rules, &earlier);
+	supply_missing(p, rules, &earlier);
 	keep_loops(store, p, loops, nloops, &kept.loops);
 	for (int i = 0; i < earlier.nloops; i++)
 		if (earlier.loops[i].is_known)
@@ -392,9 +555,13 @@ store_window(Store *store, Loader *loader, List *ids, TimestampTz since, Timesta
 	for (int i = 0; i < earlier.nmisrouted; i++)
 		if (earlier.misrouted[i].is_known)
 			update_misrouted(store, &kept.unclaimed.rows[i], &earlier.misrouted[i]);
+	keep_missing(store, p, rules, &kept.missing);
+	for (int i = 0; i < earlier.nmissing; i++)
+		update_missing(store, &kept.unsupplied.rows[i], &earlier.missing[i]);
 	handoff_store_later(store->handoffs, id, nids);
 	if (has_billed(p))
 		billing_store_patient(store->billing, loader_patient(loader, ids, since, linked), rules, false);
+	note_identities(store, id, nids);
 	return true;
 }
 
@@ -405,6 +572,8 @@ store_end(Store *store)
 	table_done(&store->loops.table);
 	table_done(&store->duplicates.table);
 	table_done(&store->misrouted.table);
+	table_done(&store->missing.table);
 	handoff_store_end(store->handoffs);
 	billing_store_end(store->billing);
+	table_done(&store->identity_stale);
 }

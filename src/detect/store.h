@@ -39,6 +39,13 @@ enum MisroutedColumn
 	MS_NCOLUMNS
 };
 
+enum MissingColumn
+{
+	MI_EVENT_ID, MI_OCCURRED_AT, MI_SETTLED_AT, MI_IS_TEST, MI_PATIENT_ID, MI_FACILITY,
+	MI_ENCOUNTER_ID, MI_SUBJECT, MI_WORKFLOW, MI_STEP, MI_MISSING, MI_SUPPLIED_AT,
+	MI_NCOLUMNS
+};
+
 extern void refuse_duplicates(const Duplicate *duplicates, int n);
 
 /* Columns of handoff_state and handoff_delta, in their order. */

@@ -214,7 +214,7 @@ BEGIN
 		WHEN 'transition' THEN jsonb_typeof(value) = 'array' AND jsonb_array_length(value) = 2
 		WHEN 'field' THEN word = ANY (workflow_track.map_words('column')
 				|| ARRAY['patient_id', 'kind', 'source_sequence', 'time_precision', 'message_id', 'detail'])
-			OR word ~ '^detail\..' OR word ~ '^code:([a-z0-9]+|local:[^|]+)$'
+			OR word ~ '^detail\..' OR word ~ '^code:[^|]+$' AND workflow_track.map_code_prefix(substr(word, 6) || '|') = substr(word, 6) || '|'
 		WHEN 'codes' THEN workflow_track.map_code_prefix(word) IS NOT NULL
 		WHEN 'within' THEN workflow_track.map_duration(word) > interval '0'
 		WHEN 'early' THEN workflow_track.map_duration(word) >= interval '0'

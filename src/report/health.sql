@@ -33,6 +33,11 @@ BEGIN
 			'view directly_follows computes them each time: run SELECT workflow_track.maintain() every hour'
 		FROM (SELECT count(*) AS n FROM workflow_track.follows_mark) f
 		UNION ALL
+		SELECT 'patients whose numbers are not compared yet', n::text,
+			CASE WHEN n > 100000 THEN 'critical' WHEN n > 10000 THEN 'warning' ELSE 'ok' END,
+			'view identity_conflict computes them each time: run SELECT workflow_track.maintain() every hour'
+		FROM (SELECT count(*) AS n FROM workflow_track.identity_stale) d
+		UNION ALL
 		SELECT 'changes of map or staff to be caught up with', n::text,
 			CASE WHEN n > 0 THEN 'warning' ELSE 'ok' END,
 			'reports still follow what was in force before: run CALL workflow_track.catch_up()'

@@ -125,6 +125,8 @@ COMMENT ON FUNCTION workflow_track.setup_loop_views() IS 'part of setup(): views
 
 CREATE FUNCTION workflow_track.setup_finding_views() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $setup$
+DECLARE
+	report name;
 BEGIN
 	CREATE OR REPLACE VIEW workflow_track.duplicate_entry WITH (security_barrier) AS
 		SELECT d.duplicate_event_id, d.original_event_id, d.facility, d.patient_id, d.encounter_id, d.kind, d.subject,
@@ -164,6 +166,27 @@ BEGIN
 		'message_id', 'the message that it came from',
 		'claimed_by', 'the first active person in an expected role who did something about the subject later', 'claimed_at', 'when');
 
+	CREATE OR REPLACE VIEW workflow_track.missing_field WITH (security_barrier) AS
+		SELECT m.event_id, m.workflow, m.step, m.facility, m.patient_id, m.encounter_id, m.occurred_at, m.missing, m.supplied_at, m.settled_at, m.subject
+		FROM workflow_track.missing_state m
+		WHERE workflow_track.facility_is_visible(m.facility)
+			AND (NOT m.is_test OR (SELECT workflow_track.test_patients_shown()));
+	COMMENT ON VIEW workflow_track.missing_field IS 'every event that lacks what its step requires, with when that was supplied; missing_information asks it about a moment';
+	PERFORM workflow_track.make_report('missing_information', $query$
+		SELECT m.event_id, m.workflow, m.step, m.facility, m.patient_id, m.encounter_id, m.occurred_at,
+			ARRAY(SELECT f.field FROM unnest(m.missing, m.supplied_at) WITH ORDINALITY AS f (field, supplied_at, n)
+				WHERE f.supplied_at > :as_of ORDER BY f.n) AS missing, m.subject
+		FROM workflow_track.missing_field m WHERE m.occurred_at <= :as_of AND m.settled_at > :as_of$query$,
+		'events without what their step requires, until a later event of the same subject supplies it');
+	PERFORM workflow_track.comment_columns('missing_field', 'settled_at', 'when the last of it was supplied; infinity while it is not',
+		'missing', 'the required fields that it lacks', 'supplied_at', 'when each was supplied');
+	PERFORM workflow_track.comment_columns('missing_information', 'missing', 'the required fields that nothing has supplied yet');
+	FOREACH report IN ARRAY ARRAY['missing_field', 'missing_information'] LOOP
+		PERFORM workflow_track.comment_columns(report,
+			'event_id', 'the event', 'workflow', 'the workflow of the map', 'step', 'the step that requires it', 'facility', 'of the event',
+			'patient_id', 'of the event', 'encounter_id', 'of the event', 'occurred_at', 'when it happened', 'subject', 'of the event');
+	END LOOP;
+
 	CREATE OR REPLACE VIEW workflow_track.event_history WITH (security_barrier) AS
 		SELECT e.*, r.retracted_at, r.retracted_reason
 		FROM workflow_track.event e LEFT JOIN workflow_track.retraction r USING (event_id)
@@ -175,11 +198,11 @@ BEGIN
 	PERFORM workflow_track.comment_columns('event_history',
 		'retracted_at', 'when it was retracted; null if it was not', 'retracted_reason', 'why');
 
-	GRANT SELECT ON workflow_track.duplicate_entry, workflow_track.misrouted_result, workflow_track.event_history
+	GRANT SELECT ON workflow_track.duplicate_entry, workflow_track.misrouted_result, workflow_track.missing_field, workflow_track.event_history
 		TO workflow_track_admin, workflow_track_analyst;
 END
 $setup$;
-COMMENT ON FUNCTION workflow_track.setup_finding_views() IS 'part of setup(): views of duplicates, misrouted events, and of all events';
+COMMENT ON FUNCTION workflow_track.setup_finding_views() IS 'part of setup(): views of duplicates, misrouted events, missing information, and of all events';
 
 CREATE FUNCTION workflow_track.setup_handoff_views() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $setup$
@@ -265,6 +288,7 @@ BEGIN
 	PERFORM workflow_track.setup_finding_views();
 	PERFORM workflow_track.setup_handoff_views();
 	PERFORM workflow_track.setup_billing_views();
+	PERFORM workflow_track.setup_identity_views();
 	PERFORM workflow_track.setup_flow();
 	PERFORM workflow_track.setup_burden();
 	PERFORM workflow_track.setup_health();

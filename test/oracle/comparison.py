@@ -9,7 +9,7 @@ from typing import Iterable, Sequence
 import psql
 import table
 from feed import Feed
-from reports import AGREES, CONSISTENCY, EVENTS, LATENCIES, MOMENT, REPORTS, Report
+from reports import AGREES, COMPUTED, CONSISTENCY, EVENTS, LATENCIES, MOMENT, REPORTS, Report
 from table import Cell, Row
 
 
@@ -43,6 +43,10 @@ class Comparison:
 
     def add_events(self, name: str, columns: Row, rows: list[Row], report: Report) -> None:
         self.add(name, (*columns, AGREES), _plain(columns, rows), report.query(columns))
+
+    def add_computed(self, folder: Path) -> None:
+        for report in COMPUTED:
+            self._add_report(report, report.name, folder)
 
     def _add_report(self, report: Report, name: str, truth: Path) -> None:
         header, rows = table.read(truth / f"{report.truth}.csv")

@@ -10,7 +10,7 @@ import psql
 SHOWN = 3  # lines of each sort
 # what WorkflowTrack.pm calls kept
 KEPT = ("(SELECT patient_id, linked FROM workflow_track.patient_state)", *(f"workflow_track.{name}" for name in (
-    "loop_state", "duplicate_state", "misrouted_state", "billing_state", "charge_state", "claim_state", "patient_merge", "encounter_merge",
+    "loop_state", "duplicate_state", "misrouted_state", "missing_state", "identity_conflict", "billing_state", "charge_state", "claim_state", "patient_merge", "encounter_merge",
     "handoff_latency", "handoff_latency_hourly", "directly_follows")))
 CONSISTENCY = "workflow_track.check_consistency()"
 # Every column of an event that is not the database's own; its other numbers depend on arrival.

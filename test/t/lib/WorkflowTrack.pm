@@ -78,7 +78,7 @@ sub reports
 sub kept
 {
 	my ($node, $db) = @_;
-	my @kept = qw(loop_state duplicate_state misrouted_state billing_state charge_state claim_state patient_merge encounter_merge
+	my @kept = qw(loop_state duplicate_state misrouted_state missing_state identity_conflict billing_state charge_state claim_state patient_merge encounter_merge
 		handoff_latency handoff_latency_hourly);
 
 	return rows($node, $db, '(SELECT patient_id, linked FROM workflow_track.patient_state)', split /\n/, $node->safe_psql($db,
