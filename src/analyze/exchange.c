@@ -220,7 +220,7 @@ pseudonym(PG_FUNCTION_ARGS)
 	Str			parts[3];
 	pg_hmac_ctx *hmac;
 
-	if (PG_ARGISNULL(2))
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		PG_RETURN_NULL();
 	if (PG_ARGISNULL(0))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(2));
