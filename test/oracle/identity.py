@@ -54,8 +54,6 @@ class Hospital:
         for e in self.events:
             if e["kind"] == "patient.merged" and e["subject"]:
                 self.patients.join(e["patient_id"], e["subject"])
-        self.parted = {frozenset(self.patients.root(feed.cell(r.of, name)) for name in ("patient_id", "subject"))
-                       for r in feed.retractions if feed.cell(r.of, "kind") == "patient.merged"}
         self.test = {self.patients.root(row[0]) for row in self._rows(feed, "test_patient")}
         self.staff = self._staff(feed)
         self.required = [(m["workflow"], s["step"], s["kind"], s["required_fields"]) for m in feed.documents if m["state"] == "current"
@@ -148,8 +146,7 @@ class Hospital:
         until: dict[tuple[Cell, Cell], str] = {}
         for what, e, other, since, name in sorted(pairs, key=lambda p: (p[4] != p[1]["subject" if p[0] == "order" else "encounter_id"], str(p[4]))):
             if (what, id(e)) not in told and (what == "order" or id(e) not in orders):
-                parted = frozenset((e["patient"], other["patient"])) in self.parted
-                yield "shared_after_unmerge" if parted else f"{what}_of_two_patients", e, other, since
+                yield "two patients", e, other, since
             told.add((what, id(e)))
             until[e["patient"], name] = min(since, until.get((e["patient"], name), FAR))
         for problem, e, other, since, ends in self.results():

@@ -24,12 +24,15 @@ AGAIN = ("resent", "repeated")
 REUSE = "id_reuse"
 CHANGED = (7, 10, 13)  # fields of MSH that a replay changes
 
-OF_MESSAGES = Report("event", "(SELECT * FROM workflow_track.event_history WHERE message_id IS NOT NULL)", "events")
+# The events of a message that another session had first are kept, retracted.
+NOT_LOST = "{0} IS DISTINCT FROM 'message resent' AND {0} IS DISTINCT FROM 'message repeated'"
+OF_MESSAGES = Report("event", f"(SELECT * FROM workflow_track.event_history WHERE message_id IS NOT NULL AND {NOT_LOST.format('retracted_reason')})", "events")
 ALIASES = Report("subject_alias", "workflow_track.subject_alias", "subject_alias")
 # '' and NULL are one here: the oracle's file does not tell them apart
-STORED = """COPY (SELECT encode(coalesce(m.raw, convert_to(m.body, 'UTF8')), 'hex'), m.facility, m.source_system,
+STORED = f"""COPY (SELECT encode(coalesce(m.raw, convert_to(m.body, 'UTF8')), 'hex'), m.facility, m.source_system,
         coalesce(m.control_id, ''), coalesce(m.message_type, ''), m.status, coalesce(m.problem, ''),
-        (SELECT count(*) FROM workflow_track.event AS e WHERE e.message_id = m.message_id)
+        (SELECT count(*) FROM workflow_track.event AS e LEFT JOIN workflow_track.retraction AS r USING (event_id)
+            WHERE e.message_id = m.message_id AND {NOT_LOST.format('r.retracted_reason')})
     FROM workflow_track.message AS m ORDER BY m.message_id) TO STDOUT (FORMAT csv);\n"""
 
 

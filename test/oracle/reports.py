@@ -81,6 +81,9 @@ HOURLY = """(SELECT basis, facility, from_role, to_role, from_system, to_system,
 HOURLY_COLUMNS = {"mean": "workflow_track.mean(v.h)", "longest": "workflow_track.longest(v.h)"} | {
     f"p{n}": f"workflow_track.quantile(v.h, {n / 100})" for n in (50, 90, 95, 99)}
 
+# A merge that was taken back changes what a number of two patients is called, and nothing else.
+TWO_PATIENTS = "regexp_replace(i.problem, '^(order_of_two_patients|encounter_of_two_patients|shared_after_unmerge)$', 'two patients')"
+
 REPORTS = (
     Report("duplicate_entry", "workflow_track.duplicate_entry", "duplicate_entry",
            {"duplicate": "duplicate_event_id", "original": "original_event_id"},
@@ -108,7 +111,7 @@ REPORTS = (
 
 # What identity.py computes, as of now; ids that were merged into two are tested elsewhere.
 COMPUTED = (
-    Report("identity_conflict", "(SELECT * FROM workflow_track.identity_conflict WHERE problem <> 'merged_into_two')", "identity_conflict",
+    Report("identity_conflict", f"(SELECT {TWO_PATIENTS} AS problem, i.since, i.event_id, i.other_event_id FROM workflow_track.identity_conflict AS i WHERE i.problem <> 'merged_into_two')", "identity_conflict",
            {"event": "event_id", "other": "other_event_id"}),
     Report("missing_information", "workflow_track.missing_information", "missing_information", {"event": "event_id"}),
 )

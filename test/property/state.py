@@ -12,6 +12,7 @@ SHOWN = 3  # lines of each sort
 KEPT = ("(SELECT patient_id, linked FROM workflow_track.patient_state)", *(f"workflow_track.{name}" for name in (
     "loop_state", "duplicate_state", "misrouted_state", "missing_state", "identity_conflict", "billing_state", "charge_state", "claim_state", "patient_merge", "encounter_merge",
     "handoff_latency", "handoff_latency_hourly", "directly_follows")))
+PROBLEM = "regexp_replace(v.problem, '^(order_of_two_patients|encounter_of_two_patients|shared_after_unmerge)$', 'two patients')"
 CONSISTENCY = "workflow_track.check_consistency()"
 # Every column of an event that is not the database's own; its other numbers depend on arrival.
 NAMES = """CREATE TEMPORARY TABLE named AS SELECT event_id, jsonb_strip_nulls(
@@ -65,7 +66,11 @@ class Views:
 def _lines(label: str, source: str, events: Sequence[str] = ()) -> str:
     """SQL for the rows of a relation, one a line, with events by their names."""
     names = "".join(f", '{column}', (SELECT name FROM pg_temp.named WHERE event_id = v.{column})" for column in events)
-    return f"SELECT '{label} ' || (to_jsonb(v) || jsonb_build_object({names[2:]}))::text FROM {source} AS v;\n"
+    row = "to_jsonb(v)"
+    if label.startswith("identity_"):
+        # a merge that was taken back changes what a number of two patients is called, and nothing else
+        row += f" - 'explanation' || jsonb_build_object('problem', {PROBLEM})"
+    return f"SELECT '{label} ' || ({row} || jsonb_build_object({names[2:]}))::text FROM {source} AS v;\n"
 
 
 def differences(what: str, expected: Counter[str], found: Counter[str]) -> list[str]:
