@@ -52,10 +52,12 @@ SELECT pg_temp.shift('most', '2024-05-01 07:00Z', 'w0 d2:00 w5:00 w8:00 d11:10 d
 	pg_temp.shift('now', now() - interval '9 hours', 'w0 w2:00 d4:30 d4:40 d4:50 d4:55 d4:59'), pg_temp.shift('now', now() - interval '9 hours', 'w0 w2:00 d4:30 d4:40 d4:50 d4:55 w5:00:01 d5:00:00', 'n2');
 SELECT facility, week, found, out_of, share, people FROM signals WHERE signal = 'shift_end_entries' AND facility NOT IN ('LATE', 'month', 'now');
 SELECT facility, sum(found) AS found, sum(out_of) AS out_of FROM signals WHERE signal = 'shift_end_entries' AND facility IN ('month', 'now') GROUP BY 1 ORDER BY 1;
--- whichever week is asked first, and each alone
+-- whichever week is asked first, and each alone, at one moment
+BEGIN;
 CREATE TEMP TABLE backwards AS SELECT w.week, s.* FROM (SELECT DISTINCT week FROM workaround_signal ORDER BY week DESC) AS w CROSS JOIN LATERAL workarounds_of_week(w.week, '4 hours', '24 hours') AS s;
 SELECT count(*) > 30 AS some, count(*) FILTER (WHERE b.found IS DISTINCT FROM s.found OR b.out_of IS DISTINCT FROM s.out_of OR b.people IS DISTINCT FROM s.people) AS different
 FROM workaround_signal AS s FULL JOIN backwards AS b ON (b.week, b.facility, coalesce(b.role, '?'), b.signal) = (s.week, s.facility, coalesce(s.role, '?'), s.signal);
+COMMIT;
 CREATE TEMP TABLE alone (LIKE workaround_signal);
 DO $$
 DECLARE
