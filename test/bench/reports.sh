@@ -12,6 +12,8 @@ REPORTS=(
 	"billing_mismatch, the last 30 days|200|bench_all|SELECT * FROM workflow_track.billing_mismatch WHERE since >= '@END'::timestamptz - interval '30 days'"
 	"claim_outcome, the last 30 days|200|bench_all|SELECT * FROM workflow_track.claim_outcome WHERE submitted_at >= '@END'::timestamptz - interval '30 days'"
 	"charge_lag, the last 30 days|200|bench_all|SELECT * FROM workflow_track.charge_lag WHERE day >= '@END'::timestamptz - interval '30 days'"
+	"identity_conflict, the last 30 days|200|bench_all|SELECT * FROM workflow_track.identity_conflict WHERE since >= '@END'::timestamptz - interval '30 days'"
+	"missing_information, the last 30 days|200|bench_all|SELECT * FROM workflow_track.missing_information WHERE occurred_at >= '@END'::timestamptz - interval '30 days'"
 	"interaction_burden, 30 days|200|bench_all|SELECT * FROM workflow_track.interaction_burden WHERE day >= '@END'::timestamptz::date - 30"
 	"interaction_burden, a day of one facility|50|bench_one|SELECT * FROM workflow_track.interaction_burden WHERE day = '@END'::timestamptz::date - 12"
 	"workaround_signal, 30 days|200|bench_all|SELECT * FROM workflow_track.workaround_signal WHERE week > '@END'::timestamptz::date - 30"
