@@ -49,7 +49,7 @@ SELECT pg_temp.shift('most', '2024-05-01 07:00Z', 'w0 d2:00 w5:00 w8:00 d11:10 d
 	pg_temp.shift('NORTH', '2024-05-13 01:00Z', 'w-2:00 d1:00 d2:10 d2:20 d2:30 d2:50 d3:05 d3:10'),
 	pg_temp.shift('month', date_trunc('month', now()) - interval '2 months 5 hours', 'w0 w2:00 d4:10 d4:20 d4:30 d4:40 d5:00'), pg_temp.shift('month', date_trunc('month', now()) - interval '2 months 5 hours', 'w0 w2:00 d4:10 d4:20 d4:30 d4:40 d4:59:59 w5:00', 'n2'),
 	-- one that may not be over
-	pg_temp.shift('now', now() - interval '9 hours', 'w0 w2:00 d4:30 d4:40 d4:50 d4:55 d4:59'), pg_temp.shift('now', now() - interval '9 hours', 'w0 w2:00 d4:30 d4:40 d4:50 d4:55 w5:00:01 d5:00:00', 'n2');
+	pg_temp.shift('now', now() - interval '9 hours', 'w0 w2:00 d4:30 d4:40 d4:50 d4:55 d4:59'), pg_temp.shift('now', now() - interval '9 hours', 'w0 w2:00 d4:30 d4:40 d4:50 d4:55 w5:10 d5:00:00', 'n2');
 SELECT facility, week, found, out_of, share, people FROM signals WHERE signal = 'shift_end_entries' AND facility NOT IN ('LATE', 'month', 'now');
 SELECT facility, sum(found) AS found, sum(out_of) AS out_of FROM signals WHERE signal = 'shift_end_entries' AND facility IN ('month', 'now') GROUP BY 1 ORDER BY 1;
 -- whichever week is asked first, and each alone, at one moment

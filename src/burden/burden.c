@@ -48,6 +48,8 @@ typedef struct Cell
 	CellKey		key;
 	int			next;			/* of the same day; -1 is none */
 	int64		counts[NCOUNTS];
+	uint32		mask;			/* of the encounters that were met, as numbers + 1, open addressing */
+	int		   *encounters;
 } Cell;
 
 typedef struct CellSlot
@@ -86,12 +88,13 @@ typedef struct Repeat
 	int			next;			/* what another rule found of the same entry; -1 is none */
 } Repeat;
 
+#define FILTER_BITS 65536
+
 /* What is known of an original. */
 enum
 {
 	NOT_MET, NOT_DELIVERED, DELIVERED
 };
-
 
 typedef struct Burden
 {
@@ -105,10 +108,11 @@ typedef struct Burden
 	int			ncells;
 	int			size;
 	Cell	   *cells;
-	met_hash   *encounters;		/* cells and encounters that were met together */
 	met_hash   *days;			/* the first cell of each day */
 	Names	   *roles;
 	Names	   *actors;
+	int			recent_size;
+	int		   *recent;			/* cell that an actor (by number + 1) was last met in; -1 is none */
 
 	/* of the month that is read */
 	MemoryContext month;
@@ -119,6 +123,7 @@ typedef struct Burden
 	Repeat	   *repeats;
 	met_hash   *duplicates;		/* events to places among repeats */
 	met_hash   *originals;		/* events, and whether an interface delivered them */
+	uint64		filter[FILTER_BITS / 64];	/* no event is among these whose id's bit is not set */
 } Burden;
 
 /* Originals of duplicates that were entered by hand, and whether an interface had delivered one. */
@@ -134,17 +139,37 @@ static Statement find_delivered = {
 
 /* --- rows -------------------------------------------------------------------- */
 
+/* Where the last cell of an actor is noted. */
+static int *
+recent_cell(Burden *burden, int actor)
+{
+	if (actor + 1 >= burden->recent_size)
+	{
+		int			size = Max(256, (actor + 1) * 2);
+
+		burden->recent = burden->recent == NULL ? MemoryContextAlloc(burden->context, sizeof(int) * size)
+			: repalloc_huge(burden->recent, sizeof(int) * size);
+		memset(burden->recent + burden->recent_size, -1, sizeof(int) * (size - burden->recent_size));
+		burden->recent_size = size;
+	}
+	return &burden->recent[actor + 1];
+}
+
 /* The number of the cell of a key. */
 static int
 cell_number(Burden *burden, const CellKey *key)
 {
 	bool		found;
-	CellSlot   *slot = cells_insert(burden->slots, *key, &found);
+	int		   *recent = recent_cell(burden, key->actor);
+	CellSlot   *slot;
 	Cell	   *cell;
 	Met		   *day;
 
+	if (*recent >= 0 && memcmp(&burden->cells[*recent].key, key, sizeof(CellKey)) == 0)
+		return *recent;
+	slot = cells_insert(burden->slots, *key, &found);
 	if (found)
-		return slot->cell;
+		return *recent = slot->cell;
 	if (burden->ncells == burden->size)
 	{
 		MemoryContext old = MemoryContextSwitchTo(burden->context);
@@ -154,7 +179,7 @@ cell_number(Burden *burden, const CellKey *key)
 			: repalloc_huge(burden->cells, sizeof(Cell) * burden->size);
 		MemoryContextSwitchTo(old);
 	}
-	slot->cell = burden->ncells++;
+	*recent = slot->cell = burden->ncells++;
 	cell = &burden->cells[slot->cell];
 	memset(cell, 0, sizeof(Cell));
 	cell->key = *key;
@@ -196,7 +221,57 @@ event_cell(Burden *burden, const Entry *e)
 	return cell_number(burden, &key);
 }
 
+/* Where a number is among encounters, or would be. */
+static int *
+encounter_place(int *encounters, uint32 mask, int encounter)
+{
+	uint32		at = murmurhash32((uint32) encounter) & mask;
+
+	while (encounters[at] != 0 && encounters[at] != encounter + 1)
+		at = (at + 1) & mask;
+	return &encounters[at];
+}
+
+/* Counts an encounter of a cell, if it is new to it. */
+static void
+count_encounter(Burden *burden, Cell *cell, int encounter)
+{
+	int		   *place;
+
+	if (cell->counts[N_ENCOUNTERS] * 2 >= cell->mask)
+	{
+		uint32		mask = Max(15, cell->mask * 2 + 1);
+		int		   *encounters = MemoryContextAllocExtended(burden->context, sizeof(int) * ((Size) mask + 1),
+															MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+		for (uint32 i = 0; cell->encounters != NULL && i <= cell->mask; i++)
+			if (cell->encounters[i] != 0)
+				*encounter_place(encounters, mask, cell->encounters[i] - 1) = cell->encounters[i];
+		if (cell->encounters != NULL)
+			pfree(cell->encounters);
+		cell->encounters = encounters;
+		cell->mask = mask;
+	}
+	place = encounter_place(cell->encounters, cell->mask, encounter);
+	cell->counts[N_ENCOUNTERS] += *place == 0;
+	*place = encounter + 1;
+}
+
 /* --- reading ----------------------------------------------------------------- */
+
+/* Puts an event's id into the filter. */
+static void
+filter_add(Burden *burden, uint64 id)
+{
+	burden->filter[id % FILTER_BITS / 64] |= UINT64CONST(1) << id % 64;
+}
+
+/* May an event be a duplicate, or the original of one? */
+static bool
+filter_passes(const Burden *burden, uint64 id)
+{
+	return (burden->filter[id % FILTER_BITS / 64] >> id % 64 & 1) != 0;
+}
 
 /* Reads which entries of a month are duplicates. */
 static void
@@ -211,6 +286,7 @@ month_begins(void *arg, TimestampTz from, TimestampTz until)
 	burden->from = from;
 	burden->nalerts = burden->alerts_size = 0;
 	burden->alerts = NULL;
+	memset(burden->filter, 0, sizeof(burden->filter));
 	owner_begin(&caller);
 	statement_connect();
 	statement_run(&find_duplicates_by_hand, bounds, NULL);
@@ -235,6 +311,8 @@ month_begins(void *arg, TimestampTz from, TimestampTz until)
 		repeat->next = found ? (int) duplicate->value : -1;
 		duplicate->value = (int64) i;
 		met_insert(burden->originals, (uint64) repeat->original_id, &found)->value = NOT_MET;
+		filter_add(burden, id);
+		filter_add(burden, (uint64) repeat->original_id);
 	}
 	SPI_finish();
 	owner_end(&caller);
@@ -273,10 +351,10 @@ count_event(void *arg, const Entry *e)
 {
 	Burden	   *burden = arg;
 	int			cell = diary_place(burden->diary, e->place)->is_visible ? event_cell(burden, e) : -1;
-	Met		   *met = met_lookup(burden->originals, (uint64) e->id);
+	bool		may_be_of_two = filter_passes(burden, (uint64) e->id);
+	Met		   *met = may_be_of_two ? met_lookup(burden->originals, (uint64) e->id) : NULL;
 	int64	   *counts;
 	int			encounter;
-	bool		found;
 
 	if (met != NULL)
 		met->value = e->by_interface ? DELIVERED : NOT_DELIVERED;
@@ -291,14 +369,11 @@ count_event(void *arg, const Entry *e)
 	counts[N_SCREENS] += e->sort->is_screen;
 	encounter = diary_encounter(burden->diary, e);
 	if (encounter >= 0)
-	{
-		met_insert(burden->encounters, (uint64) cell << 32 | (uint32) encounter, &found);
-		counts[N_ENCOUNTERS] += !found;
-	}
+		count_encounter(burden, &burden->cells[cell], encounter);
 	if (!e->by_hand)
 		return;
 	counts[N_MANUAL]++;
-	met = met_lookup(burden->duplicates, (uint64) e->id);
+	met = may_be_of_two ? met_lookup(burden->duplicates, (uint64) e->id) : NULL;
 	if (met == NULL)
 		return;
 	counts[N_DUPLICATE]++;
@@ -428,7 +503,6 @@ burden_begin(bool by_day, bool by_role, int64 redundant_within)
 	burden->by_role = by_role;
 	burden->redundant_within = redundant_within;
 	burden->slots = cells_create(CurrentMemoryContext, 1024, NULL);
-	burden->encounters = met_create(CurrentMemoryContext, 4096, NULL);
 	burden->days = met_create(CurrentMemoryContext, 64, NULL);
 	burden->roles = names_begin(64);
 	burden->actors = names_begin(1024);

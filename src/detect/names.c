@@ -8,10 +8,16 @@
 
 #include "detect/names.h"
 
+typedef struct NameSlot
+{
+	uint32		hash;
+	int			number;			/* + 1; 0 is none */
+} NameSlot;
+
 struct Names
 {
 	uint32		mask;
-	int		   *slots;			/* number + 1 by hash, open addressing */
+	NameSlot   *slots;			/* by hash, open addressing */
 	int			n;
 	int			size;
 	Str		   *names;
@@ -28,66 +34,80 @@ names_begin(int expected)
 	while (names->size < expected && names->size < 1024)
 		names->size *= 2;
 	names->mask = names->size * 2 - 1;
-	names->slots = palloc0(sizeof(int) * (names->mask + 1));
+	names->slots = palloc0(sizeof(NameSlot) * (names->mask + 1));
 	names->names = palloc(sizeof(Str) * names->size);
 	names->parent = palloc(sizeof(int) * names->size);
 	return names;
 }
 
-/* Where a name is, or would be. */
-static uint32
-position(const Names *names, Str name)
+/* Where a name of a hash is, or would be. */
+static NameSlot *
+position(const Names *names, Str name, uint32 hash)
 {
-	uint32		at = str_hash(name) & names->mask;
+	uint32		at = hash & names->mask;
 
-	while (names->slots[at] != 0 && !str_equal(names->names[names->slots[at] - 1], name))
+	while (names->slots[at].number != 0 &&
+		   (names->slots[at].hash != hash || !str_equal(names->names[names->slots[at].number - 1], name)))
 		at = (at + 1) & names->mask;
-	return at;
+	return &names->slots[at];
 }
 
 /* Doubles the room. */
 static void
 grow(Names *names)
 {
+	NameSlot   *old = names->slots;
+	uint32		old_mask = names->mask;
+
 	names->size *= 2;
 	names->mask = names->size * 2 - 1;
 	names->names = repalloc_huge(names->names, sizeof(Str) * names->size);
 	names->parent = repalloc_huge(names->parent, sizeof(int) * names->size);
-	pfree(names->slots);
-	names->slots = palloc_extended(sizeof(int) * ((Size) names->mask + 1),
+	names->slots = palloc_extended(sizeof(NameSlot) * ((Size) names->mask + 1),
 								   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	for (int i = 0; i < names->n; i++)
-		names->slots[position(names, names->names[i])] = i + 1;
+	for (uint32 i = 0; i <= old_mask; i++)
+	{
+		uint32		at = old[i].hash & names->mask;
+
+		if (old[i].number == 0)
+			continue;
+		while (names->slots[at].number != 0)
+			at = (at + 1) & names->mask;
+		names->slots[at] = old[i];
+	}
+	pfree(old);
 }
 
 /* The number of a name, which must outlive this; of a null, -1. */
 int
 names_intern(Names *names, Str name)
 {
-	uint32		at;
+	uint32		hash = str_hash(name);
+	NameSlot   *slot;
 
 	if (name.data == NULL)
 		return -1;
-	at = position(names, name);
-	if (names->slots[at] == 0)
+	slot = position(names, name, hash);
+	if (slot->number == 0)
 	{
 		if (names->n == names->size)
 		{
 			grow(names);
-			at = position(names, name);
+			slot = position(names, name, hash);
 		}
 		names->names[names->n] = name;
 		names->parent[names->n] = names->n;
-		names->slots[at] = ++names->n;
+		slot->hash = hash;
+		slot->number = ++names->n;
 	}
-	return names->slots[at] - 1;
+	return slot->number - 1;
 }
 
 /* The number that a name has; -1 if it has none. */
 int
 names_find(const Names *names, Str name)
 {
-	return name.data == NULL ? -1 : names->slots[position(names, name)] - 1;
+	return name.data == NULL ? -1 : position(names, name, str_hash(name))->number - 1;
 }
 
 /* The name of a number. */

@@ -77,6 +77,7 @@ class Feed:
         self.pending: list[tuple[int, int, str]] = []
         self.made = 0
         self.subjects = 0
+        self.last_order = "ORD0"
 
     def lines(self) -> Iterator[str]:
         done = 0
@@ -147,6 +148,7 @@ class Visit:
     # --- what happens ---
 
     def happen(self) -> None:
+        other = self.feed.last_order
         self.arrive()
         for _ in range(self.between(4, 11) + (self.between(0, 7) if self.inpatient else 0)):
             self.order(self.start + self.between(HOUR // 2, self.end - self.start))
@@ -156,6 +158,8 @@ class Visit:
         self.bill()
         if self.chance(0.23):
             self.refer()
+        if self.chance(0.02):
+            self.stray(other)
         self.leave()
 
     def arrive(self) -> None:
@@ -183,7 +187,7 @@ class Visit:
             self.event(at + 3 * MINUTE, "consent.signed", clerk, "PMS", role="front_desk")
 
     def order(self, at: int) -> None:
-        subject = self.subject("ORD")
+        subject = self.feed.last_order = self.subject("ORD")
         code = TESTS[self.random.randrange(len(TESTS))]
         self.event(at, "order.placed", self.provider, manual=False, subject=subject, code=code)
         if self.chance(0.06):
@@ -316,6 +320,15 @@ class Visit:
         seen = self.follow_up(at, 30 * DAY, 20 * DAY, "referral.seen", self.provider, "provider", about)
         if seen < self.feed.end - 1:
             self.follow_up(seen, 7 * DAY, 5 * DAY, "referral.report_returned", self.provider, "provider", about)
+
+    def stray(self, other: str) -> None:
+        """A result of another patient's order, or of none."""
+        at = self.start + self.between(HOUR, 2 * HOUR)
+        subject = other if self.chance(0.5) else self.subject("LOST")
+        about = {"subject": subject, "item": self.subject("FIL")}
+        self.event(at, "result.final", self.pick("lab_tech"), "LIS", manual=False, code=TESTS[0], value="1",
+                   severity="normal", recipient=self.provider, **about)  # fmt: skip
+        self.answer(at, "normal", False, about)
 
     def leave(self) -> None:
         detail = '{"patient_class": "%s", "unit": "WARD", "disposition": "01"}' % ("I" if self.inpatient else "O")

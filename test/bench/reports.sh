@@ -2,22 +2,23 @@
 #
 # shellcheck shell=bash
 
-# Each report: its name, its limit in milliseconds, who asks, the query.
+# Each report: its name, its limit in milliseconds, who asks, the query.  @FROM
+# to @UNTIL are the last 30 days on which encounters began (events.py, QUIET_DAYS).
 REPORTS=(
 	"unacknowledged_result|20|bench_all|SELECT * FROM workflow_track.unacknowledged_result"
 	"missed_follow_up|20|bench_all|SELECT * FROM workflow_track.missed_follow_up"
 	"missed_follow_up, overdue|20|bench_all|SELECT * FROM workflow_track.missed_follow_up WHERE status = 'overdue'"
 	"handoff_latency|100|bench_all|SELECT * FROM workflow_track.handoff_latency"
 	"care_loop, a day of one facility|50|bench_one|SELECT * FROM workflow_track.care_loop WHERE opened_at >= '@END'::timestamptz - interval '40 days' AND opened_at < '@END'::timestamptz - interval '39 days'"
-	"billing_mismatch, the last 30 days|200|bench_all|SELECT * FROM workflow_track.billing_mismatch WHERE since >= '@END'::timestamptz - interval '30 days'"
-	"claim_outcome, the last 30 days|200|bench_all|SELECT * FROM workflow_track.claim_outcome WHERE submitted_at >= '@END'::timestamptz - interval '30 days'"
-	"charge_lag, the last 30 days|200|bench_all|SELECT * FROM workflow_track.charge_lag WHERE day >= '@END'::timestamptz - interval '30 days'"
-	"identity_conflict, the last 30 days|200|bench_all|SELECT * FROM workflow_track.identity_conflict WHERE since >= '@END'::timestamptz - interval '30 days'"
-	"missing_information, the last 30 days|200|bench_all|SELECT * FROM workflow_track.missing_information WHERE occurred_at >= '@END'::timestamptz - interval '30 days'"
-	"interaction_burden, 30 days|200|bench_all|SELECT * FROM workflow_track.interaction_burden WHERE day >= '@END'::timestamptz::date - 30"
+	"billing_mismatch, 30 days|200|bench_all|SELECT * FROM workflow_track.billing_mismatch WHERE since >= '@FROM' AND since < '@UNTIL'"
+	"claim_outcome, 30 days|200|bench_all|SELECT * FROM workflow_track.claim_outcome WHERE submitted_at >= '@FROM' AND submitted_at < '@UNTIL'"
+	"charge_lag, 30 days|200|bench_all|SELECT * FROM workflow_track.charge_lag WHERE day >= '@FROM' AND day < '@UNTIL'"
+	"identity_conflict, 30 days|200|bench_all|SELECT * FROM workflow_track.identity_conflict WHERE since >= '@FROM' AND since < '@UNTIL'"
+	"missing_information, 30 days|200|bench_all|SELECT * FROM workflow_track.missing_information WHERE occurred_at >= '@FROM' AND occurred_at < '@UNTIL'"
+	"interaction_burden, 30 days|200|bench_all|SELECT * FROM workflow_track.interaction_burden WHERE day >= '@FROM'::timestamptz::date AND day < '@UNTIL'::timestamptz::date"
 	"interaction_burden, a day of one facility|50|bench_one|SELECT * FROM workflow_track.interaction_burden WHERE day = '@END'::timestamptz::date - 12"
-	"workaround_signal, 30 days|200|bench_all|SELECT * FROM workflow_track.workaround_signal WHERE week > '@END'::timestamptz::date - 30"
-	"burden_change, 15 days before and after|200|bench_all|SELECT * FROM workflow_track.burden_change('@END'::timestamptz - interval '30 days', '@END'::timestamptz - interval '15 days', '@END'::timestamptz - interval '15 days', '@END')"
+	"workaround_signal, 30 days|200|bench_all|SELECT * FROM workflow_track.workaround_signal WHERE week > '@FROM'::timestamptz::date - 7 AND week < '@UNTIL'::timestamptz::date"
+	"burden_change, 15 days before and after|200|bench_all|SELECT * FROM workflow_track.burden_change('@FROM', '@UNTIL'::timestamptz - interval '15 days', '@UNTIL'::timestamptz - interval '15 days', '@UNTIL')"
 )
 
 # Loads a small and a large database, and measures them in turns.
@@ -53,6 +54,8 @@ read_reports() {
 	for report in "${REPORTS[@]}"; do
 		IFS='|' read -r name limit role query <<<"$report"
 		query=${query//@END/$END}
+		query=${query//@FROM/$(date -u -d "$END - 40 days" +%F)T00:00+00:00}
+		query=${query//@UNTIL/$(date -u -d "$END - 10 days" +%F)T00:00+00:00}
 		times=()
 		for _ in 1 2 3; do
 			for size in small large; do
