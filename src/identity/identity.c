@@ -324,7 +324,7 @@ static Statement find_conflicts = {
 /*
  * identity_conflicts(): those of facilities that the caller sees.  They are told
  * from the numbers of every facility; who the other patient is, only where the
- * caller sees that facility too.
+ * caller sees that facility too, or every one where it is no longer known.
  */
 Datum
 identity_conflicts(PG_FUNCTION_ARGS)
@@ -345,7 +345,7 @@ identity_conflicts(PG_FUNCTION_ARGS)
 		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, nulls);
 		if (!is_visible(visible, str_of_datum(values[IC_FACILITY])))
 			continue;
-		if (!nulls[IC_OTHER_FACILITY] && !is_visible(visible, str_of_datum(values[IC_OTHER_FACILITY])))
+		if (nulls[IC_OTHER_FACILITY] ? !visible->all : !is_visible(visible, str_of_datum(values[IC_OTHER_FACILITY])))
 			nulls[IC_OTHER_PATIENT_ID] = nulls[IC_OTHER_FACILITY] = true;
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}

@@ -71,13 +71,13 @@ BEGIN
 			row_number() OVER (PARTITION BY u.what, u.event_id
 				ORDER BY u.number IS DISTINCT FROM CASE u.what WHEN 'order' THEN u.subject ELSE u.encounter_id END, u.number) AS place
 		FROM use AS u JOIN owner AS o USING (what, number) WHERE u.patient <> o.patient),
-	-- One temporary id, two survivors that are not one but by it.
+	-- One temporary id, two survivors that are not one but by it; of merges that were dropped nothing else is known.
 	merge AS MATERIALIZED (
-		SELECT m.merged_id, m.patient_id, m.event_id, e.occurred_at, e.facility
+		SELECT m.merged_id, m.patient_id, m.event_id, coalesce(e.occurred_at, '-infinity') AS occurred_at, e.facility
 		FROM (SELECT m.merged_id FROM workflow_track.patient_merge AS m
 				WHERE NOT EXISTS (SELECT FROM workflow_track.retraction AS r WHERE r.event_id = m.event_id)
 				GROUP BY m.merged_id HAVING count(DISTINCT m.patient_id) > 1) AS twice
-			JOIN workflow_track.patient_merge AS m USING (merged_id) JOIN workflow_track.event AS e USING (event_id)
+			JOIN workflow_track.patient_merge AS m USING (merged_id) LEFT JOIN workflow_track.event AS e USING (event_id)
 		WHERE NOT EXISTS (SELECT FROM workflow_track.retraction AS r WHERE r.event_id = m.event_id)
 			AND NOT EXISTS (SELECT FROM test AS t WHERE t.patient = (SELECT j.patient FROM joined AS j WHERE j.patient_id = m.merged_id))),
 	survivor AS MATERIALIZED (
@@ -85,7 +85,7 @@ BEGIN
 	recycled AS (
 		SELECT DISTINCT ON (s.merged_id, s.patient_id) s.*, f.patient_id AS other_patient_id, f.facility AS other_facility, f.event_id AS other_event_id
 		FROM survivor AS s JOIN survivor AS f ON f.merged_id = s.merged_id AND (f.occurred_at, f.patient_id) < (s.occurred_at, s.patient_id)
-		WHERE f.patient_id <> ALL (workflow_track.merged_ids_without(s.patient_id, s.merged_id))
+		WHERE s.facility IS NOT NULL AND f.patient_id <> ALL (workflow_track.merged_ids_without(s.patient_id, s.merged_id))
 		ORDER BY s.merged_id, s.patient_id, f.occurred_at, f.patient_id)
 	-- An event that names another's numbers is told of once: of its order's, by its own name for it.  The rest settles what is wrong with results.
 	SELECT CASE WHEN p.place = 1 AND (p.what = 'order' OR NOT EXISTS (SELECT FROM pair AS o WHERE o.what = 'order' AND o.event_id = p.event_id))

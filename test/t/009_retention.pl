@@ -87,6 +87,8 @@ sub equal
 		"(SELECT * FROM workflow_track.duplicate_entry WHERE duplicate_at >= $horizon)",
 		"(SELECT * FROM workflow_track.misrouted_result WHERE occurred_at >= $horizon)",
 		"(SELECT * FROM workflow_track.billing_finding WHERE occurred_at >= $horizon)",
+		"(SELECT * FROM workflow_track.missing_field WHERE occurred_at >= $horizon)",
+		"(SELECT f.* FROM workflow_track.identity_finding f JOIN workflow_track.event_history e USING (event_id) WHERE e.occurred_at >= $horizon)",
 		"(SELECT * FROM workflow_track.claim_outcome_at(${\WorkflowTrack::MOMENT}) WHERE submitted_at >= $horizon)",
 		"(SELECT * FROM workflow_track.charge_lag WHERE day >= $horizon)",
 		"(SELECT * FROM workflow_track.handoff WHERE taken_at >= $horizon)",

@@ -280,8 +280,8 @@ sub halve
 {
 	my @columns = map { [ split /\|/ ] } list(q(
 		SELECT c.relname, a.attname, format_type(a.atttypid, NULL) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-		WHERE c.relnamespace = 'workflow_track'::regnamespace AND c.relname IN ('event_history', 'loop', 'duplicate_entry', 'misrouted_result', 'message_exception', 'billing_finding', 'claim')
-			AND a.attname NOT IN ('patient_id', 'facility', 'workflow', 'expectation', 'category', 'rule', 'step', 'received_at', 'occurred_at', 'settled_at') AND format_type(a.atttypid, NULL) IN ('text', 'workflow_track.clinical_code', 'workflow_track.severity', 'timestamp with time zone', 'bigint')
+		WHERE c.relnamespace = 'workflow_track'::regnamespace AND c.relname IN ('event_history', 'loop', 'duplicate_entry', 'misrouted_result', 'message_exception', 'billing_finding', 'claim', 'identity_finding', 'missing_field')
+			AND (c.relname, a.attname) <> ('identity_finding', 'since') AND a.attname NOT IN ('patient_id', 'facility', 'workflow', 'expectation', 'category', 'rule', 'step', 'received_at', 'occurred_at', 'settled_at') AND format_type(a.atttypid, NULL) IN ('text', 'workflow_track.clinical_code', 'workflow_track.severity', 'timestamp with time zone', 'bigint')
 		ORDER BY 1, a.attnum));
 	my (%right, %wrong);
 
