@@ -66,6 +66,10 @@ SELECT coalesce(array_to_string(problems, ', '), '') AS wrong_before, count(*) A
 	count(*) FILTER (WHERE outcome = 'denied') AS denied, count(*) FILTER (WHERE outcome = 'submitted') AS waiting
 FROM workflow_track.claim_outcome_at(demo.midnight()) GROUP BY problems ORDER BY claims DESC, 1;
 
+\echo '== denial_cause: of the claims that were answered, how many were denied, by what was wrong before'
+SELECT facility, coalesce(problem, '') AS wrong_before, claims, denied, round(100 * share::numeric) AS percent
+FROM workflow_track.denial_cause(demo.day()) WHERE denied > 0;
+
 \echo '== charge_lag: how long after it was documented a service is charged'
 SELECT facility, role, code_family, charges, undocumented, late, date_trunc('second', p50) AS p50, date_trunc('second', p90) AS p90
 FROM workflow_track.charge_lag

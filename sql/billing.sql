@@ -292,6 +292,12 @@ FROM claim_outcome_at('2024-02-10') WHERE patient_id LIKE 'A%' ORDER BY patient_
 SELECT patient_id, outcome, denied_at, waiting FROM claim_outcome_at('2024-01-12 08:00') WHERE patient_id LIKE 'A%' ORDER BY patient_id, submitted_at;
 SELECT patient_id, outcome, denied_at, waiting FROM claim_outcome_at('2024-01-10 07:59:59.999999') WHERE patient_id LIKE 'A%';
 
+SELECT * FROM denial_cause('2024-01-10', '2024-02-10');
+SELECT * FROM denial_cause(NULL) EXCEPT SELECT * FROM denial_cause('-infinity', 'infinity');
+-- from a moment on, and before one
+SELECT submitted_at, (SELECT sum(claims) FROM denial_cause(submitted_at)) AS claims_from, (SELECT sum(claims) FROM denial_cause(NULL, submitted_at)) AS claims_before
+FROM claim_outcome WHERE patient_id LIKE 'A%' GROUP BY 1 ORDER BY 1;
+
 --
 -- How long after its documentation a service is charged
 --

@@ -38,9 +38,7 @@ SELECT count(*) FROM workflow_track.billing_mismatch WHERE problem = 'charge_wit
 
 SELECT subject, outcome, time_to_answer, problems FROM workflow_track.claim_outcome;
 
-SELECT p.problem, count(*) AS claims, count(*) FILTER (WHERE c.denied_at IS NOT NULL) AS denied
-FROM workflow_track.claim_outcome c LEFT JOIN LATERAL unnest(c.problems) AS p(problem) ON true
-WHERE c.time_to_answer IS NOT NULL GROUP BY p.problem ORDER BY denied DESC, p.problem;
+SELECT * FROM workflow_track.denial_cause('2024-03-01', '2024-04-01');
 
 SELECT facility, role, code_family, sum(charges) AS charges, sum(undocumented) AS undocumented, sum(late) AS late,
 	workflow_track.quantile(workflow_track.merge(histogram), 0.9) AS p90

@@ -87,6 +87,8 @@ FROM workflow_track.duplicate_entry;
 SELECT patient_id, subject, recipient, expected_roles, reason, claimed_by, claimed_at
 FROM workflow_track.misrouted_result;
 
+SELECT * FROM workflow_track.denial_cause('2024-03-01') WHERE facility = 'NORTH';
+
 SELECT basis, from_kind, from_role, from_system, to_kind, to_role, to_system, latency
 FROM workflow_track.handoff WHERE patient_id IN ('P1', 'P2') AND basis <> 'implied' ORDER BY taken_at;
 

@@ -145,6 +145,19 @@ BEGIN
 		'time_to_answer', 'from the submission to the first answer', 'time_to_payment', 'from the submission to the payment',
 		'waiting', 'for how long there is no answer', 'problems', 'what was wrong with the charges of the encounter when it was submitted');
 
+	CREATE OR REPLACE FUNCTION workflow_track.denial_cause(since timestamptz, until timestamptz DEFAULT NULL)
+	RETURNS TABLE (facility text, problem text, claims bigint, denied bigint, share double precision)
+	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $function$
+		SELECT c.facility, p.problem, count(*), count(c.denied_at), count(c.denied_at)::double precision / count(*)
+		FROM workflow_track.claim_outcome AS c LEFT JOIN LATERAL unnest(c.problems) AS p(problem) ON true
+		WHERE c.time_to_answer IS NOT NULL AND c.submitted_at >= coalesce(denial_cause.since, '-infinity') AND c.submitted_at < coalesce(denial_cause.until, 'infinity')
+		GROUP BY c.facility, p.problem ORDER BY c.facility, count(c.denied_at) DESC, count(*) DESC, p.problem
+	$function$;
+	COMMENT ON FUNCTION workflow_track.denial_cause(timestamptz, timestamptz) IS
+	'of the claims that were submitted in a time and answered, by what was wrong with the charges of their encounter before (null is nothing), how many were denied';
+	REVOKE ALL ON FUNCTION workflow_track.denial_cause(timestamptz, timestamptz) FROM PUBLIC;
+	GRANT EXECUTE ON FUNCTION workflow_track.denial_cause(timestamptz, timestamptz) TO workflow_track_admin, workflow_track_analyst;
+
 	CREATE OR REPLACE VIEW workflow_track.charge_lag WITH (security_barrier) AS
 		SELECT day, facility, role, code_family, charges, undocumented, late, workflow_track.mean(histogram) AS mean,
 			workflow_track.quantile(histogram, 0.5) AS p50, workflow_track.quantile(histogram, 0.9) AS p90, workflow_track.longest(histogram) AS longest, histogram

@@ -12,6 +12,7 @@ REPORTS=(
 	"care_loop, a day of one facility|50|bench_one|SELECT * FROM workflow_track.care_loop WHERE opened_at >= '@END'::timestamptz - interval '40 days' AND opened_at < '@END'::timestamptz - interval '39 days'"
 	"billing_mismatch, 30 days|200|bench_all|SELECT * FROM workflow_track.billing_mismatch WHERE since >= '@FROM' AND since < '@UNTIL'"
 	"claim_outcome, 30 days|200|bench_all|SELECT * FROM workflow_track.claim_outcome WHERE submitted_at >= '@FROM' AND submitted_at < '@UNTIL'"
+	"denial_cause, 30 days|200|bench_all|SELECT * FROM workflow_track.denial_cause('@FROM', '@UNTIL')"
 	"charge_lag, 30 days|200|bench_all|SELECT * FROM workflow_track.charge_lag WHERE day >= '@FROM' AND day < '@UNTIL'"
 	"identity_conflict, 30 days|200|bench_all|SELECT * FROM workflow_track.identity_conflict WHERE since >= '@FROM' AND since < '@UNTIL'"
 	"missing_information, 30 days|200|bench_all|SELECT * FROM workflow_track.missing_information WHERE occurred_at >= '@FROM' AND occurred_at < '@UNTIL'"
