@@ -15,7 +15,7 @@ SHARED = PROJECT.parent / "shared"
 THROWAWAY = """. "$1"; shift
 trap tree_remove EXIT
 tree_make
-server_start fsync=off full_page_writes=off
+server_start fsync=off full_page_writes=off max_pred_locks_per_transaction=1000
 "$@" """
 
 

@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, Sequence, TypeVar
+from typing import Any, Iterable, Sequence, TypeVar
 
 import table
 from feed import RETRACT
@@ -102,6 +102,15 @@ def instant(at: int) -> str:
 
 def duration(length: int) -> str:
     return f"{length // SECOND} seconds"
+
+
+def distinct(things: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each once, for a map has nothing twice."""
+    once: list[dict[str, Any]] = []
+    for thing in things:
+        if thing not in once:
+            once.append(thing)
+    return once
 
 
 class Hospital:
@@ -204,7 +213,7 @@ class Hospital:
         return {"workflow": name, "version": version, "state": state, "steps": steps,
                 "transitions": [[a["step"], b["step"]] for a, b in zip(steps, steps[1:])],
                 "expectations": [self.expectation(n) for n in range(rng.randint(2, rules))],
-                "duplicates": [self.duplicate() for _ in range(rng.randint(1, 2))],
+                "duplicates": distinct(self.duplicate() for _ in range(rng.randint(1, 2))),
                 "billing": [self.billing(codes) for codes in self.some(("cpt|", "cpt|9921", "cpt|7055"), 0, 2)]}
 
     # --- events -------------------------------------------------------------------------------------------------
