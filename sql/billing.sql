@@ -146,6 +146,26 @@ COPY event (patient_id, encounter_id, value, code, occurred_at, detail, kind) FR
 \.
 SELECT patient, visit, code, charge, documentation, since FROM pg_temp.mismatches('4', '2024-01-10 10:00') WHERE problem = 'diagnosis_not_documented';
 SELECT problem, code FROM pg_temp.mismatches('4 later', '2024-01-10 08:59:59.999999');
+-- What is documented more exactly is named: of the encounter, each once, of systems where a longer code is a more specific one
+COPY event (patient_id, encounter_id, code, occurred_at, detail, kind) FROM stdin;
+5 several	V	icd10cm|E11.9	2024-01-10 07:00	\N	diagnosis.documented
+5 several	V	icd10cm|E11.65	2024-01-10 07:00	\N	diagnosis.documented
+5 several	V	icd10cm|E11.9	2024-01-10 09:00	\N	diagnosis.documented
+5 several	V	icd10cm|E10.9	2024-01-10 07:00	\N	diagnosis.documented
+5 several	W	icd10cm|E11.21	2024-01-10 07:00	\N	diagnosis.documented
+5 several	V	cpt|12001	2024-01-10 08:00	{"diagnoses": ["icd10cm|E11", "icd10cm|E11.6", "icd10cm|E11.99"]}	charge.captured
+5 of icd9	V	icd9cm|250.00	2024-01-10 07:00	\N	diagnosis.documented
+5 of icd9	V	cpt|12001	2024-01-10 08:00	{"diagnoses": ["icd9cm|250"]}	charge.captured
+5 of none	V	snomed|73211009	2024-01-10 07:00	\N	diagnosis.documented
+5 of none	V	local:X|ab	2024-01-10 07:00	\N	diagnosis.documented
+5 of none	V	cpt|12001	2024-01-10 08:00	{"diagnoses": ["local:X|a"]}	charge.captured
+5 later itself	V	icd10cm|E11.9	2024-01-10 07:00	\N	diagnosis.documented
+5 later itself	V	icd10cm|E11	2024-01-10 09:00	\N	diagnosis.documented
+5 later itself	V	cpt|99213	2024-01-10 08:00	{"diagnoses": ["icd10cm|E11"], "modifiers": ["25", "GT"]}	charge.captured
+\.
+SELECT patient_id, code, settled_at, explanation FROM billing_finding WHERE patient_id LIKE '5%' AND problem = 'diagnosis_not_documented' ORDER BY patient_id, code::text COLLATE "C";
+SELECT retract_event(event_id, 'of another visit') FROM event WHERE patient_id = '5 several' AND code = 'icd10cm|E11.65';
+SELECT code, explanation FROM billing_mismatch WHERE patient_id = '5 several' AND problem = 'diagnosis_not_documented' ORDER BY code::text COLLATE "C";
 
 --
 -- Modifiers: all that the rule wants, in whatever order, with whatever others

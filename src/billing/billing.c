@@ -307,6 +307,40 @@ judge_documentation(Search *s, const BillingRule *rule, const KeyedList *documen
 		charge->documentation = last;
 }
 
+/* Is a code of a system in which a longer code is a more specific one? */
+static bool
+has_subcodes(Str code)
+{
+	static const Str systems[] = {{"icd10cm|", 8}, {"icd9cm|", 7}};
+
+	for (int i = 0; i < lengthof(systems); i++)
+		if (is_covered(code, systems[i]))
+			return true;
+	return false;
+}
+
+/* The more specific diagnoses that are documented in the encounter of a charge. */
+static StrList
+subcodes(const Search *s, const Event *c, Str code)
+{
+	const KeyedList *list = &s->diagnoses;
+	Keyed		k = by_code(c, code, 0);
+	StrList		found = {0, NULL};
+
+	if (!has_subcodes(code))
+		return found;
+	/* in order, what begins with a code comes right after it */
+	for (int i = place_of(list, &k); i < list->n && list->items[i].encounter == k.encounter && is_covered(list->items[i].code, code); i++)
+		if (list->items[i].code.len > code.len &&
+			(found.n == 0 || !str_equal(found.items[found.n - 1], list->items[i].code)))
+		{
+			if ((found.n & (found.n - 1)) == 0)
+				found.items = found.n == 0 ? palloc(sizeof(Str)) : repalloc_huge(found.items, sizeof(Str) * found.n * 2);
+			found.items[found.n++] = list->items[i].code;
+		}
+	return found;
+}
+
 /* What a rule finds of the other things that a charge says. */
 static void
 judge_content(Search *s, const BillingRule *rule, Event *c)
@@ -321,7 +355,7 @@ judge_content(Search *s, const BillingRule *rule, Event *c)
 
 		if (code.data != NULL)
 			add_mismatch(s, DIAGNOSIS_NOT_DOCUMENTED, c, NULL, code, c->at,
-						 first_from(s, &s->diagnoses, by_code(c, code, 0)), nothing);
+						 first_from(s, &s->diagnoses, by_code(c, code, 0)), subcodes(s, c, code));
 	}
 	for (int i = 0; i < rule->requires_modifiers.n; i++)
 		if (!str_in(rule->requires_modifiers.items[i], modifiers.items, modifiers.n))

@@ -67,7 +67,9 @@ BEGIN
 		FROM document AS d
 		UNION ALL
 		SELECT 'diagnosis_not_documented', c.event_id, NULL, NULL, g.code, c.occurred_at, c.occurred_at,
-			coalesce((SELECT min(d.occurred_at) FROM event AS d WHERE d.kind = 'diagnosis.documented' AND (d.patient, d.encounter, d.code_text) = (c.patient, c.encounter, g.code)), 'infinity'), '{}'
+			coalesce((SELECT min(d.occurred_at) FROM event AS d WHERE d.kind = 'diagnosis.documented' AND (d.patient, d.encounter, d.code_text) = (c.patient, c.encounter, g.code)), 'infinity'),
+			ARRAY(SELECT d.code_text FROM event AS d WHERE d.kind = 'diagnosis.documented' AND (d.patient, d.encounter) = (c.patient, c.encounter)
+				AND d.code_text ^@ g.code AND d.code_text <> g.code AND split_part(g.code, '|', 1) IN ('icd10cm', 'icd9cm'))
 		FROM charge AS c CROSS JOIN LATERAL unnest(workflow_track.detail_texts(c.detail, 'diagnoses')) AS t(word) CROSS JOIN LATERAL (
 			SELECT workflow_track.clinical_code(CASE WHEN strpos(t.word, '|') > 0 THEN split_part(t.word, '|', 1) ELSE '' END,
 				substr(t.word, strpos(t.word, '|') + 1))::text COLLATE "C" AS code) AS g

@@ -30,7 +30,7 @@ BEGIN
 		'since', 'since when it is wrong', 'found_at', 'from when on that can be told', 'settled_at', 'when it was settled; infinity while it is not',
 		'documentation_event_id', 'the last documentation before a late charge, or the one that is not charged', 'is_test', 'whether the patient is a test patient',
 		'patient_id', 'of the event', 'facility', 'of the event', 'encounter_id', 'of the event', 'problem', 'what is wrong',
-		'code', 'of the event; of diagnosis_not_documented, the diagnosis', 'wanted', 'the modifiers that are missing, or by each rule the kinds of events that would document it');
+		'code', 'of the event; of diagnosis_not_documented, the diagnosis', 'wanted', 'the modifiers that are missing, by each rule the kinds of events that would document it, or the more specific diagnoses that are documented');
 
 	CREATE TABLE IF NOT EXISTS workflow_track.charge_state (
 		event_id bigint NOT NULL,
@@ -87,7 +87,10 @@ BEGIN
 				WHEN 'charge_without_documentation' THEN format('%s was charged and is not documented in the encounter. To be settled by %s of this code, or by retracting the charge.',
 					b.code, array_to_string(b.wanted, ' of this code, and by '))
 				WHEN 'claim_denied' THEN 'The claim was denied. To be settled by claim.accepted or claim.paid of the same claim in the encounter.'
-				WHEN 'diagnosis_not_documented' THEN format('%s is a diagnosis of the charge and not documented in the encounter. To be settled by diagnosis.documented of this code, or by a corrected charge.', b.code)
+				WHEN 'diagnosis_not_documented' THEN CASE WHEN b.wanted IS NULL
+					THEN format('%s is a diagnosis of the charge and not documented in the encounter. To be settled by diagnosis.documented of this code, or by a corrected charge.', b.code)
+					ELSE format('%s is a diagnosis of the charge; the encounter documents it more exactly, as %s. To be settled by a corrected charge that names that, or by diagnosis.documented of this code.',
+						b.code, array_to_string(b.wanted, ' and ')) END
 				WHEN 'documentation_without_charge' THEN format('%s was documented and not charged in time. To be settled by charge.captured of this code, or by retracting the documentation.', b.code)
 				WHEN 'late_charge' THEN format('%s was charged %s after the time allowed from its documentation. It stays, unless the charge or the documentation was entered in error.',
 					b.code, b.occurred_at - b.since)
