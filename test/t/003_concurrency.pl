@@ -12,10 +12,11 @@ use Test::More;
 use WorkflowTrack;
 
 my $sessions = $ENV{WT_LONG} ? 16 : 8;
-my $transactions = $ENV{WT_LONG} ? 150 : 20;    # of each session
-my $loaded = $ENV{WT_LONG} ? 100_000 : 3_000;   # events, and messages, of the bulk loads
+my $transactions = $ENV{WT_LONG} ? 150 : 20;           # of each session
+my $loaded = $ENV{WT_LONG} ? 100_000 : 3_000;          # events, and messages, of the bulk loads
 my $loaded_patients = $ENV{WT_LONG} ? 10_000 : 100;    # a hundred of them are everybody's
-my $rows = 100;                                 # of a long transaction
+my $weight = $ENV{WT_LONG} ? 40 : 1;                   # of what writes, where what reads every view has 1
+my $rows = 100;                                        # of a long transaction
 
 my $node = new_server('main', "max_pred_locks_per_transaction = 1000\n");
 my $dir = PostgreSQL::Test::Utils::tempdir;
@@ -154,7 +155,7 @@ my $maintenance = IPC::Run::start(
 	'>&', \$care_out);
 my $bench = IPC::Run::run(
 	[ 'pgbench', '-n', '-c', $sessions, '-j', '2', '-t', $transactions, '--max-tries=1000', '--failures-detailed',
-		(map { ('-f', "$dir/$_") } qw(read_committed repeatable_read serializable small few record message links read)),
+		(map { ('-f', "$dir/$_\@$weight") } qw(read_committed repeatable_read serializable small few record message links)), '-f', "$dir/read",
 		$node->connstr('postgres') ],
 	'>&', \$bench_out);
 ok($bench, 'sessions ended well') or diag($bench_out);
