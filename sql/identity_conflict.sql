@@ -214,3 +214,26 @@ SELECT n, count(*) FROM found GROUP BY n ORDER BY n;
 SELECT problem, patient, other, encounter, subject, count(*) FROM found GROUP BY problem, facility, patient, other, encounter, subject, since HAVING count(*) <> 3;
 SELECT problem, count(*) FROM found WHERE n = '1' GROUP BY 1 ORDER BY 1;
 SELECT relation, problem FROM check_consistency();
+
+-- One thing at a time, whenever one asks: an encounter of two patients until the order is another's too, an unknown order until
+-- either number is; and a number is only compared with its like.
+SELECT count(feed('A', patient, kind, at::timestamptz, encounter, subject)) FROM (VALUES
+	('X1', 'encounter.registered', '2024-05-13 08:00', 'V13', NULL),
+	('X2', 'result.final', '2024-05-13 09:00', 'V13', 'O13'),
+	('X1', 'order.placed', '2024-05-13 10:00', 'V13', 'O13'),
+	('X3', 'note.signed', '2024-05-13 06:30', 'V14', NULL),
+	('X3', 'result.final', '2024-05-13 07:00', 'V14', 'O14'),
+	('X4', 'encounter.registered', '2024-05-13 11:00', 'V14', NULL),
+	('X4', 'order.placed', '2024-05-13 12:00', 'V14', 'O14'),
+	('X5', 'order.placed', '2024-05-13 08:00', NULL, 'V15'),
+	('X6', 'result.final', '2024-05-13 09:00', NULL, 'V15'),
+	('X6', 'result.final', '2024-05-13 09:30', 'V15', 'O15')) AS e (patient, kind, at, encounter, subject);
+SELECT to_char(t, 'HH24:MI:SS') AS at, c.problem, c.patient_id, c.encounter_id, c.subject, to_char(c.since, 'HH24:MI') AS since
+FROM unnest('{2024-05-13 07:00,2024-05-13 09:00,2024-05-13 09:59:59,2024-05-13 10:00,2024-05-13 10:59:59,2024-05-13 11:00,2024-05-13 12:00}'::timestamptz[]) AS t
+	LEFT JOIN LATERAL identity_conflict_at(t) AS c ON c.patient_id IN ('X2', 'X3', 'X6') ORDER BY t, c.patient_id, c.subject, c.problem;
+SELECT problem, patient_id, encounter_id, subject, to_char(since, 'HH24:MI') AS since, to_char(settled_at, 'HH24:MI') AS settled
+FROM identity_finding WHERE patient_id IN ('X2', 'X3', 'X6') ORDER BY 2, 4, 5, 1;
+-- Of two merges of the same ids at once, the first in canonical order, whichever came first.
+SELECT record_event('patient.merged', patient, 'X', at::timestamptz, subject => 'T2', source_sequence => sequence, actor => actor) > 0 FROM (VALUES
+	('M5', '2024-05-14 08:00', 0, NULL), ('M6', '2024-05-14 09:00', 2, 'A'), ('M6', '2024-05-14 09:00', 1, 'b'), ('M6', '2024-05-14 09:00', 1, 'B')) AS e (patient, at, sequence, actor);
+SELECT c.patient_id, c.other_patient_id, e.source_sequence, e.actor FROM identity_conflict AS c JOIN event AS e USING (event_id) WHERE c.subject = 'T2';

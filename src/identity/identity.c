@@ -314,7 +314,7 @@ patient_identities(PG_FUNCTION_ARGS)
 /* Columns of every_identity_conflict(), in their order. */
 enum
 {
-	IC_FACILITY = 1, IC_OTHER_PATIENT_ID = 3, IC_OTHER_FACILITY, IC_NCOLUMNS = 13
+	IC_FACILITY = 1, IC_OTHER_PATIENT_ID = 3, IC_OTHER_FACILITY, IC_NCOLUMNS = 14
 };
 
 static Statement find_conflicts = {

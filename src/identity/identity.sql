@@ -7,7 +7,7 @@ COMMENT ON FUNCTION workflow_track.patient_identities(text[]) IS
 
 CREATE FUNCTION workflow_track.identity_conflicts()
 RETURNS TABLE (problem text, facility text, patient_id text, other_patient_id text, other_facility text, encounter_id text, subject text,
-	number text, event_id bigint, other_event_id bigint, since timestamptz, settled_at timestamptz, is_stored boolean)
+	what text, number text, event_id bigint, other_event_id bigint, since timestamptz, settled_at timestamptz, is_stored boolean)
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED ROWS 100 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION workflow_track.identity_conflicts() IS
 'part of identity_finding: conflicts between patients, and what identity_state does not hold yet, of facilities that the caller sees';
@@ -29,7 +29,7 @@ COMMENT ON FUNCTION workflow_track.merged_ids_without(text, text) IS
 -- Whatever is no finding of one patient alone: numbers of two patients, and ids that were merged into two.
 CREATE FUNCTION workflow_track.every_identity_conflict()
 RETURNS TABLE (problem text, facility text, patient_id text, other_patient_id text, other_facility text, encounter_id text, subject text,
-	number text, event_id bigint, other_event_id bigint, since timestamptz, settled_at timestamptz, is_stored boolean)
+	what text, number text, event_id bigint, other_event_id bigint, since timestamptz, settled_at timestamptz, is_stored boolean)
 LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
@@ -67,13 +67,18 @@ BEGIN
 		SELECT CASE WHEN EXISTS (SELECT FROM parted AS x WHERE (x.one, x.other) IN ((u.patient, o.patient), (o.patient, u.patient))) THEN 'shared_after_unmerge'
 				WHEN u.what = 'order' THEN 'order_of_two_patients' ELSE 'encounter_of_two_patients' END AS problem,
 			u.what, u.facility, u.patient_id, o.patient_id AS other_patient_id, o.facility AS other_facility, u.encounter_id, u.subject, u.number,
-			u.event_id, o.event_id AS other_event_id, greatest(u.since, o.since) AS since, u.ids,
-			row_number() OVER (PARTITION BY u.what, u.event_id
-				ORDER BY u.number IS DISTINCT FROM CASE u.what WHEN 'order' THEN u.subject ELSE u.encounter_id END, u.number) AS place
+			u.event_id, o.event_id AS other_event_id, greatest(u.since, o.since) AS since, u.ids
 		FROM use AS u JOIN owner AS o USING (what, number) WHERE u.patient <> o.patient),
+	-- An event that names another's numbers is told of once: of its order's, by its own name for it, as soon as that is another's.
+	told AS (
+		SELECT p.*, min(p.since) OVER (PARTITION BY p.event_id
+				ORDER BY p.what <> 'order', p.number IS DISTINCT FROM CASE p.what WHEN 'order' THEN p.subject ELSE p.encounter_id END, p.number
+				ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS settled_at
+		FROM pair AS p),
 	-- One temporary id, two survivors that are not one but by it; of merges that were dropped nothing else is known.
 	merge AS MATERIALIZED (
-		SELECT m.merged_id, m.patient_id, m.event_id, coalesce(e.occurred_at, '-infinity') AS occurred_at, e.facility
+		SELECT m.merged_id, m.patient_id, m.event_id, coalesce(e.occurred_at, '-infinity') AS occurred_at, e.facility, e.source_sequence, e.item, e.code, e.value,
+			e.source_system, e.actor
 		FROM (SELECT m.merged_id FROM workflow_track.patient_merge AS m
 				WHERE NOT EXISTS (SELECT FROM workflow_track.retraction AS r WHERE r.event_id = m.event_id)
 				GROUP BY m.merged_id HAVING count(DISTINCT m.patient_id) > 1) AS twice
@@ -81,21 +86,23 @@ BEGIN
 		WHERE NOT EXISTS (SELECT FROM workflow_track.retraction AS r WHERE r.event_id = m.event_id)
 			AND NOT EXISTS (SELECT FROM test AS t WHERE t.patient = (SELECT j.patient FROM joined AS j WHERE j.patient_id = m.merged_id))),
 	survivor AS MATERIALIZED (
-		SELECT DISTINCT ON (m.merged_id, m.patient_id) m.* FROM merge AS m ORDER BY m.merged_id, m.patient_id, m.occurred_at, m.event_id),
+		-- In canonical order, as far as two merges of the same ids differ.
+		SELECT DISTINCT ON (m.merged_id, m.patient_id) m.* FROM merge AS m
+		ORDER BY m.merged_id, m.patient_id, m.occurred_at, m.source_sequence, m.item COLLATE "C" NULLS FIRST, m.code NULLS FIRST, m.value COLLATE "C" NULLS FIRST,
+			m.source_system COLLATE "C" NULLS FIRST, m.actor COLLATE "C" NULLS FIRST, m.event_id),
 	recycled AS (
 		SELECT DISTINCT ON (s.merged_id, s.patient_id) s.*, f.patient_id AS other_patient_id, f.facility AS other_facility, f.event_id AS other_event_id
 		FROM survivor AS s JOIN survivor AS f ON f.merged_id = s.merged_id AND (f.occurred_at, f.patient_id) < (s.occurred_at, s.patient_id)
 		WHERE s.facility IS NOT NULL AND f.patient_id <> ALL (workflow_track.merged_ids_without(s.patient_id, s.merged_id))
 		ORDER BY s.merged_id, s.patient_id, f.occurred_at, f.patient_id)
-	-- An event that names another's numbers is told of once: of its order's, by its own name for it.  The rest settles what is wrong with results.
-	SELECT CASE WHEN p.place = 1 AND (p.what = 'order' OR NOT EXISTS (SELECT FROM pair AS o WHERE o.what = 'order' AND o.event_id = p.event_id))
-			AND i.id = p.patient_id THEN p.problem END, p.facility, i.id, p.other_patient_id, p.other_facility, p.encounter_id, p.subject, p.number,
-		p.event_id, p.other_event_id, p.since, 'infinity'::timestamptz, false
-	FROM pair AS p CROSS JOIN unnest(p.ids) AS i(id)
-	UNION ALL SELECT 'merged_into_two', s.facility, s.patient_id, s.other_patient_id, s.other_facility, NULL, s.merged_id, NULL,
+	-- A row for each id under which the number is used: what is told has the id of its event, the rest settles what is wrong with results.
+	SELECT CASE WHEN i.id = p.patient_id THEN p.problem END, p.facility, i.id, p.other_patient_id, p.other_facility, p.encounter_id, p.subject, p.what, p.number,
+		p.event_id, p.other_event_id, p.since, coalesce(p.settled_at, 'infinity'), false
+	FROM told AS p CROSS JOIN unnest(p.ids) AS i(id)
+	UNION ALL SELECT 'merged_into_two', s.facility, s.patient_id, s.other_patient_id, s.other_facility, NULL, s.merged_id, NULL, NULL,
 		s.event_id, s.other_event_id, s.occurred_at, 'infinity', false
 	FROM recycled AS s
-	UNION ALL SELECT l.what, l.facility, l.patient_id, NULL, NULL, l.encounter_id, l.subject, NULL, l.event_id, l.other_event_id, l.since, l.settled_at, true
+	UNION ALL SELECT l.what, l.facility, l.patient_id, NULL, NULL, l.encounter_id, l.subject, NULL, NULL, l.event_id, l.other_event_id, l.since, l.settled_at, true
 	FROM live AS l WHERE l.number IS NULL;
 END
 $$;

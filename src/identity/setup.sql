@@ -64,7 +64,7 @@ BEGIN
 		WITH conflict AS MATERIALIZED (
 			SELECT c.problem COLLATE "C" AS problem, c.facility COLLATE "C" AS facility, c.patient_id COLLATE "C" AS patient_id,
 				c.other_patient_id COLLATE "C" AS other_patient_id, c.encounter_id COLLATE "C" AS encounter_id, c.subject COLLATE "C" AS subject,
-				c.number COLLATE "C" AS number, c.event_id, c.other_event_id, c.since, c.settled_at, c.is_stored
+				c.what, c.number COLLATE "C" AS number, c.event_id, c.other_event_id, c.since, c.settled_at, c.is_stored
 			FROM workflow_track.identity_conflicts() AS c)
 		SELECT f.problem, f.facility, f.patient_id, f.other_patient_id, f.encounter_id, f.subject, f.event_id, f.other_event_id, f.since, f.settled_at,
 			CASE f.problem
@@ -82,7 +82,7 @@ BEGIN
 			UNION ALL
 			-- A result whose number is another's is told of as that.
 			SELECT s.what AS problem, s.facility, s.patient_id, NULL::text COLLATE "C" AS other_patient_id, s.encounter_id, s.subject, NULL::text COLLATE "C" AS number,
-				s.event_id, s.other_event_id, s.since, least(s.settled_at, x.since) AS settled_at
+				s.event_id, s.other_event_id, s.since, least(s.settled_at, o.since, v.since) AS settled_at
 			FROM (
 				SELECT s.what, s.facility, s.patient_id, s.encounter_id, s.subject, s.event_id, s.other_event_id, s.since, s.settled_at
 				FROM workflow_track.identity_state AS s
@@ -92,8 +92,10 @@ BEGIN
 				UNION ALL
 				SELECT c.problem, c.facility, c.patient_id, c.encounter_id, c.subject, c.event_id, c.other_event_id, c.since, c.settled_at
 				FROM conflict AS c WHERE c.is_stored) AS s
-			LEFT JOIN (SELECT c.patient_id, c.number, min(c.since) AS since FROM conflict AS c WHERE c.number IS NOT NULL GROUP BY 1, 2) AS x
-				ON x.patient_id = s.patient_id AND x.number IN (s.subject, s.encounter_id)
+			LEFT JOIN (SELECT c.patient_id, c.number, min(c.since) AS since FROM conflict AS c WHERE c.what = 'order' GROUP BY 1, 2) AS o
+				ON o.patient_id = s.patient_id AND o.number = s.subject
+			LEFT JOIN (SELECT c.patient_id, c.number, min(c.since) AS since FROM conflict AS c WHERE c.what = 'encounter' GROUP BY 1, 2) AS v
+				ON v.patient_id = s.patient_id AND v.number = s.encounter_id
 			) AS f
 		WHERE f.since < f.settled_at;
 	COMMENT ON VIEW workflow_track.identity_finding IS 'every identity conflict with what settled it, whenever that was; identity_conflict asks it about a moment';
