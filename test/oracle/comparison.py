@@ -9,7 +9,7 @@ from typing import Iterable, Sequence
 import psql
 import table
 from feed import Feed
-from reports import AGREES, COMPUTED, CONSISTENCY, EVENTS, LATENCIES, MOMENT, REPORTS, Report
+from reports import AGREES, CONSISTENCY, EVENTS, LATENCIES, MOMENT, REPORTS, Report
 from table import Cell, Row
 
 
@@ -23,35 +23,15 @@ def installed() -> set[str]:
         UNION SELECT proname FROM pg_proc WHERE pronamespace = 'workflow_track'::regnamespace;\n""").split())
 
 
-class Comparison:
-    """What each report must hold for one feed; those that are asked about a moment, at each of the oracle's."""
+Tables = dict[str, tuple[Row, list[Row]]]  # header and rows, by name
 
-    def __init__(self, feed: Feed, truths: Sequence[Path], have: set[str]):
-        self.expected: dict[str, tuple[Row, list[Row]]] = {}
+
+class Expected:
+    """What queries must give."""
+
+    def __init__(self) -> None:
+        self.expected: Tables = {}
         self.script = "SET search_path = workflow_track, pg_catalog;\n"  # operators of clinical_code
-        self.add_events("event", feed.columns, feed.live(), EVENTS)
-        reports = [report for report in REPORTS if not report.optional or report.optional in have]
-        for report in reports:
-            self._add_report(report, report.name, truths[0])
-        for truth in truths[1:]:
-            for report in reports:
-                if MOMENT in report.source:
-                    self._add_report(report, f"{report.name} at {_as_of(truth)}", truth)
-        if "check_consistency" in have:
-            self.add("check_consistency", ("difference", AGREES), [], CONSISTENCY)
-        self.reach = _reach(*self.expected["handoff"])
-
-    def add_events(self, name: str, columns: Row, rows: list[Row], report: Report) -> None:
-        self.add(name, (*columns, AGREES), _plain(columns, rows), report.query(columns))
-
-    def add_computed(self, folder: Path) -> None:
-        for report in COMPUTED:
-            self._add_report(report, report.name, folder)
-
-    def _add_report(self, report: Report, name: str, truth: Path) -> None:
-        header, rows = table.read(truth / f"{report.truth}.csv")
-        rows = [row for row in rows if report.wanted(dict(zip(header, row)))]
-        self.add(name, (*header, AGREES), rows, report.query(header, _as_of(truth)))
 
     def add(self, name: str, columns: Row, rows: Iterable[Row], query: str) -> None:
         self.expected[name] = columns, [(*row, None) for row in rows]
@@ -61,18 +41,59 @@ class Comparison:
         """What a database reports otherwise, as lines to print: rows of the first few reports, counts of the rest."""
         lines: list[str] = []
         wrong = 0
-        sections = _sections(psql.run(database, self.script))
-        for name, (columns, expected) in self.expected.items():
-            found = list(table.parse(sections[name]))
-            if "detail" in columns:
-                found = _plain(columns, found)
-            elif name in ("handoff_latency", "handoff_latency_hourly"):
-                found = self._settled(columns, expected, found)
-            more = table.differences(columns, expected, found)
+        found = self.found(database)
+        for name, (columns, expected) in self._given(database).items():
+            more = table.differences(columns, expected, self._comparable(name, columns, expected, found[name]))
             if more:
                 wrong += 1
                 lines += [f"{name}: {more[0]}", *(more[1:] if wrong <= SHOWN else ())]
         return lines
+
+    def _given(self, database: str) -> Tables:
+        """What is expected, given what was recorded there."""
+        return self.expected
+
+    def found(self, database: str) -> dict[str, list[Row]]:
+        """The rows that each query gives."""
+        parts = (part.partition("\n") for part in ("\n" + psql.run(database, self.script)).split("\n## ")[1:])
+        return {name: list(table.parse(rows)) for name, _, rows in parts}
+
+    def _comparable(self, name: str, columns: Row, expected: list[Row], found: list[Row]) -> list[Row]:
+        """The rows that were found, written as the expected ones are."""
+        return found
+
+
+class Comparison(Expected):
+    """What each report must hold for one feed; those that are asked about a moment, at each of the oracle's."""
+
+    def __init__(self, feed: Feed, truths: Sequence[Path], have: set[str]):
+        super().__init__()
+        self.add_events("event", feed.columns, feed.live(), EVENTS)
+        reports = [report for report in REPORTS if not report.optional or report.optional in have]
+        for report in reports:
+            self._add_report(report, report.name, truths[0])
+        for truth in truths[1:]:
+            for report in reports:
+                if MOMENT in report.source:
+                    self._add_report(report, f"{report.name} at {as_of(truth)}", truth)
+        if "check_consistency" in have:
+            self.add("check_consistency", ("difference", AGREES), [], CONSISTENCY)
+        self.reach = _reach(*self.expected["handoff"])
+
+    def add_events(self, name: str, columns: Row, rows: list[Row], report: Report) -> None:
+        self.add(name, (*columns, AGREES), _plain(columns, rows), report.query(columns))
+
+    def _add_report(self, report: Report, name: str, truth: Path) -> None:
+        header, rows = table.read(truth / f"{report.truth}.csv")
+        rows = [row for row in rows if report.wanted(dict(zip(header, row)))]
+        self.add(name, (*header, AGREES), rows, report.query(header, as_of(truth)))
+
+    def _comparable(self, name: str, columns: Row, expected: list[Row], found: list[Row]) -> list[Row]:
+        if "detail" in columns:
+            return _plain(columns, found)
+        if name in ("handoff_latency", "handoff_latency_hourly"):
+            return self._settled(columns, expected, found)
+        return found
 
     def _settled(self, columns: Row, expected: list[Row], found: list[Row]) -> list[Row]:
         """Rows of latencies; each that is near enough is given as it is expected."""
@@ -91,7 +112,7 @@ class Comparison:
                       for name, exact, cell in zip(columns, wanted.get(row[:mean], row), row)) for row in found]
 
 
-def _as_of(truth: Path) -> str:
+def as_of(truth: Path) -> str:
     """The moment that a folder of the oracle's reports is about."""
     return (truth / "as_of.txt").read_text(encoding="utf-8").strip()
 
@@ -106,11 +127,6 @@ def _reach(columns: Row, handoffs: list[Row]) -> dict[Row, float]:
     for row in handoffs:
         groups.setdefault(tuple(row[n] for n in by), []).append(float(row[columns.index("latency")] or 0))
     return {key: max(map(abs, latencies)) for key, latencies in groups.items() if min(latencies) < 0}
-
-
-def _sections(text: str) -> dict[str, str]:
-    parts = (part.partition("\n") for part in ("\n" + text).split("\n## ")[1:])
-    return {name: rows for name, _, rows in parts}
 
 
 def _plain(columns: Row, rows: list[Row]) -> list[Row]:

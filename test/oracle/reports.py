@@ -81,9 +81,6 @@ HOURLY = """(SELECT basis, facility, from_role, to_role, from_system, to_system,
 HOURLY_COLUMNS = {"mean": "workflow_track.mean(v.h)", "longest": "workflow_track.longest(v.h)"} | {
     f"p{n}": f"workflow_track.quantile(v.h, {n / 100})" for n in (50, 90, 95, 99)}
 
-# A merge that was taken back changes what a number of two patients is called, and nothing else.
-TWO_PATIENTS = "regexp_replace(i.problem, '^(order_of_two_patients|encounter_of_two_patients|shared_after_unmerge)$', 'two patients')"
-
 REPORTS = (
     Report("duplicate_entry", "workflow_track.duplicate_entry", "duplicate_entry",
            {"duplicate": "duplicate_event_id", "original": "original_event_id"},
@@ -109,12 +106,15 @@ REPORTS = (
            {"charge": "charge_event_id", "documentation": "documentation_event_id"}),
 )
 
-# What identity.py computes, as of now; ids that were merged into two are tested elsewhere.
-COMPUTED = (
-    Report("identity_conflict", f"(SELECT {TWO_PATIENTS} AS problem, i.since, i.event_id, i.other_event_id FROM workflow_track.identity_conflict AS i WHERE i.problem <> 'merged_into_two')", "identity_conflict",
-           {"event": "event_id", "other": "other_event_id"}),
-    Report("missing_information", "workflow_track.missing_information", "missing_information", {"event": "event_id"}),
-)
+# What identity.py computes.
+CONFLICT = {"event": "event_id", "other": "other_event_id"}
+OF_EVENTS = f"""{same((*PLACE, "subject"), ("event_event.facility", "event_event.patient_id",
+    "CASE WHEN v.problem <> 'merged_into_two' THEN event_event.encounter_id END", "event_event.subject"))}
+    AND v.other_patient_id IS NOT DISTINCT FROM CASE WHEN v.problem <> 'result_on_other_encounter' THEN other_event.patient_id END"""
+CONFLICTS = Report("identity_conflict", "workflow_track.identity_conflict_at(:t)", "", CONFLICT, agreement=OF_EVENTS)
+FINDINGS = Report("identity_finding", "workflow_track.identity_finding", "", CONFLICT, agreement=OF_EVENTS)
+MISSING = Report("missing_information", "workflow_track.missing_information_at(:t)", "", {"event": "event_id"},
+                 agreement=same((*PLACE, "subject", "occurred_at"), _where("event", (*PLACE, "subject", "occurred_at"))))
 
 # What was loaded, in the words of events.csv; and what the extension itself finds inconsistent.
 EVENTS = Report("event", "(SELECT * FROM workflow_track.event_history WHERE retracted_at IS NULL)", "events")

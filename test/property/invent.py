@@ -47,6 +47,7 @@ PRECISIONS = (PRECISE, PRECISE, PRECISE + ("day",), PRECISE + ("day", "month", "
 UNITS = {"minute": MINUTE, "hour": HOUR, "day": DAY}
 WITHIN = (GRID, 3 * GRID, HOUR, 13 * GRID, DAY, 9 * DAY)
 EARLY = (0, 0, GRID, 2 * GRID, 9 * GRID)
+REQUIRED = ("recipient", "recipient_role", "actor_role", "subject", "detail", "detail.class", "code:loinc")
 SAME = ("code", "value", "item", "encounter_id", "source_system", "actor", "severity", "subject", "facility")
 
 NEIGHBOURS = 4
@@ -209,7 +210,7 @@ class Hospital:
             if rng.random() < .3:
                 step["performed_by"] = self.some(ROLES, 1, 2)
             if rng.random() < .3:
-                step["required_fields"] = self.some(("recipient", "subject", "detail.class", "code:loinc"), 1, 2)
+                step["required_fields"] = self.some(REQUIRED, 1, 2)
         return {"workflow": name, "version": version, "state": state, "steps": steps,
                 "transitions": [[a["step"], b["step"]] for a, b in zip(steps, steps[1:])],
                 "expectations": [self.expectation(n) for n in range(rng.randint(2, rules))],
@@ -253,7 +254,7 @@ class Hospital:
         if draw < .025:
             # with a neighbour, lest all become one; also with the same id, and one that nothing else is recorded of
             at = self.patients.index(patient) // NEIGHBOURS * NEIGHBOURS
-            other = rng.choice((*self.patients[at:at + NEIGHBOURS] * 2, patient, f"{self.patients[at]}-new"))
+            other = rng.choice((*self.patients[at:at + NEIGHBOURS] * 2, patient, *3 * (f"{self.patients[at]}-new",)))
             return replace(event, kind="patient.merged", subject=self.maybe(.9, (other,)), time_precision="second")
         if draw < .05:
             other = rng.choice((f"{patient}-1", f"{patient}-2", "V"))
