@@ -11,13 +11,13 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "burden/cell.h"
 #include "burden/diary.h"
 #include "burden/met.h"
 #include "detect/rules.h"
@@ -26,49 +26,6 @@
 
 PG_FUNCTION_INFO_V1(burden_of_day);
 PG_FUNCTION_INFO_V1(burden_of_time);
-
-/* What is counted, in the order of the results. */
-enum
-{
-	N_ENCOUNTERS, N_EVENTS, N_ALERTS, N_REDUNDANT, N_OVERRIDDEN, N_MANUAL, N_DUPLICATE, N_DELIVERED, N_SCREENS,
-	NCOUNTS
-};
-
-/* A row: of a day (0 of a time as a whole), a facility, and a party; -1 is null. */
-typedef struct CellKey
-{
-	DateADT		day;
-	int			place;
-	int			role;
-	int			actor;
-} CellKey;
-
-typedef struct Cell
-{
-	CellKey		key;
-	int			next;			/* of the same day; -1 is none */
-	int64		counts[NCOUNTS];
-	uint32		mask;			/* of the encounters that were met, as numbers + 1, open addressing */
-	int		   *encounters;
-} Cell;
-
-typedef struct CellSlot
-{
-	CellKey		key;
-	int			cell;
-	char		status;
-} CellSlot;
-
-#define SH_PREFIX cells
-#define SH_ELEMENT_TYPE CellSlot
-#define SH_KEY_TYPE CellKey
-#define SH_KEY key
-#define SH_HASH_KEY(table, k) hash_bytes((const unsigned char *) &(k), sizeof(CellKey))
-#define SH_EQUAL(table, a, b) (memcmp(&(a), &(b), sizeof(CellKey)) == 0)
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
 
 /* An alert of the month that is read. */
 typedef struct Alert
@@ -104,15 +61,9 @@ typedef struct Burden
 	bool		by_day;			/* and by actor; else a time as a whole, by role */
 	bool		by_role;
 	int64		redundant_within;
-	cells_hash *slots;
-	int			ncells;
-	int			size;
-	Cell	   *cells;
-	met_hash   *days;			/* the first cell of each day */
+	Cells	   *cells;
 	Names	   *roles;
 	Names	   *actors;
-	int			recent_size;
-	int		   *recent;			/* cell that an actor (by number + 1) was last met in; -1 is none */
 
 	/* of the month that is read */
 	MemoryContext month;
@@ -138,56 +89,6 @@ static Statement find_delivered = {
 };
 
 /* --- rows -------------------------------------------------------------------- */
-
-/* Where the last cell of an actor is noted. */
-static int *
-recent_cell(Burden *burden, int actor)
-{
-	if (actor + 1 >= burden->recent_size)
-	{
-		int			size = Max(256, (actor + 1) * 2);
-
-		burden->recent = burden->recent == NULL ? MemoryContextAlloc(burden->context, sizeof(int) * size)
-			: repalloc_huge(burden->recent, sizeof(int) * size);
-		memset(burden->recent + burden->recent_size, -1, sizeof(int) * (size - burden->recent_size));
-		burden->recent_size = size;
-	}
-	return &burden->recent[actor + 1];
-}
-
-/* The number of the cell of a key. */
-static int
-cell_number(Burden *burden, const CellKey *key)
-{
-	bool		found;
-	int		   *recent = recent_cell(burden, key->actor);
-	CellSlot   *slot;
-	Cell	   *cell;
-	Met		   *day;
-
-	if (*recent >= 0 && memcmp(&burden->cells[*recent].key, key, sizeof(CellKey)) == 0)
-		return *recent;
-	slot = cells_insert(burden->slots, *key, &found);
-	if (found)
-		return *recent = slot->cell;
-	if (burden->ncells == burden->size)
-	{
-		MemoryContext old = MemoryContextSwitchTo(burden->context);
-
-		burden->size = Max(256, burden->size * 2);
-		burden->cells = burden->cells == NULL ? palloc(sizeof(Cell) * burden->size)
-			: repalloc_huge(burden->cells, sizeof(Cell) * burden->size);
-		MemoryContextSwitchTo(old);
-	}
-	*recent = slot->cell = burden->ncells++;
-	cell = &burden->cells[slot->cell];
-	memset(cell, 0, sizeof(Cell));
-	cell->key = *key;
-	day = met_insert(burden->days, (uint64) (int64) key->day, &found);
-	cell->next = found ? (int) day->value : -1;
-	day->value = slot->cell;
-	return slot->cell;
-}
 
 /* Does an alert fall to whom it is directed to, not to who fired it? */
 static bool
@@ -218,43 +119,7 @@ event_cell(Burden *burden, const Entry *e)
 	}
 	if (burden->by_role)
 		key.role = name_number(burden->roles, recipient ? recipient_role(brief) : actor_role(brief), burden->context);
-	return cell_number(burden, &key);
-}
-
-/* Where a number is among encounters, or would be. */
-static int *
-encounter_place(int *encounters, uint32 mask, int encounter)
-{
-	uint32		at = murmurhash32((uint32) encounter) & mask;
-
-	while (encounters[at] != 0 && encounters[at] != encounter + 1)
-		at = (at + 1) & mask;
-	return &encounters[at];
-}
-
-/* Counts an encounter of a cell, if it is new to it. */
-static void
-count_encounter(Burden *burden, Cell *cell, int encounter)
-{
-	int		   *place;
-
-	if (cell->counts[N_ENCOUNTERS] * 2 >= cell->mask)
-	{
-		uint32		mask = Max(15, cell->mask * 2 + 1);
-		int		   *encounters = MemoryContextAllocExtended(burden->context, sizeof(int) * ((Size) mask + 1),
-															MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-
-		for (uint32 i = 0; cell->encounters != NULL && i <= cell->mask; i++)
-			if (cell->encounters[i] != 0)
-				*encounter_place(encounters, mask, cell->encounters[i] - 1) = cell->encounters[i];
-		if (cell->encounters != NULL)
-			pfree(cell->encounters);
-		cell->encounters = encounters;
-		cell->mask = mask;
-	}
-	place = encounter_place(cell->encounters, cell->mask, encounter);
-	cell->counts[N_ENCOUNTERS] += *place == 0;
-	*place = encounter + 1;
+	return cell_number(burden->cells, &key);
 }
 
 /* --- reading ----------------------------------------------------------------- */
@@ -362,14 +227,14 @@ count_event(void *arg, const Entry *e)
 		note_alert(burden, e, cell);
 	if (cell < 0)
 		return;
-	counts = burden->cells[cell].counts;
+	counts = cell_counts(burden->cells, cell);
 	counts[N_EVENTS]++;
 	counts[N_ALERTS] += e->sort->fires;
 	counts[N_OVERRIDDEN] += e->sort->overrides;
 	counts[N_SCREENS] += e->sort->is_screen;
 	encounter = diary_encounter(burden->diary, e);
 	if (encounter >= 0)
-		count_encounter(burden, &burden->cells[cell], encounter);
+		count_encounter(burden->cells, cell, encounter);
 	if (!e->by_hand)
 		return;
 	counts[N_MANUAL]++;
@@ -434,7 +299,7 @@ count_redundant(Burden *burden)
 			continue;
 		if (before != NULL ? alert->event->at - before->event->at <= burden->redundant_within :
 			burden->from > DT_NOBEGIN && alert->event->at - burden->from < burden->redundant_within && is_repeated(burden, alert))
-			burden->cells[alert->cell].counts[N_REDUNDANT]++;
+			cell_counts(burden->cells, alert->cell)[N_REDUNDANT]++;
 	}
 }
 
@@ -473,7 +338,7 @@ count_delivered(Burden *burden)
 			delivered = original->value == NOT_MET ? was_delivered(&burden->repeats[i]) : original->value == DELIVERED;
 		}
 		if (delivered)
-			burden->cells[cell].counts[N_DELIVERED]++;
+			cell_counts(burden->cells, cell)[N_DELIVERED]++;
 	}
 	SPI_finish();
 	owner_end(&caller);
@@ -502,8 +367,7 @@ burden_begin(bool by_day, bool by_role, int64 redundant_within)
 	burden->by_day = by_day;
 	burden->by_role = by_role;
 	burden->redundant_within = redundant_within;
-	burden->slots = cells_create(CurrentMemoryContext, 1024, NULL);
-	burden->days = met_create(CurrentMemoryContext, 64, NULL);
+	burden->cells = cells_begin();
 	burden->roles = names_begin(64);
 	burden->actors = names_begin(1024);
 	burden->reader = (Reader) {month_begins, count_event, month_ends, burden};
@@ -515,12 +379,10 @@ burden_begin(bool by_day, bool by_role, int64 redundant_within)
 static void
 put_rows(ReturnSetInfo *result, const Burden *burden, DateADT day)
 {
-	Met		   *first = met_lookup(burden->days, (uint64) (int64) day);
 	Str			none = {NULL, 0};
 
-	for (int i = first == NULL ? -1 : (int) first->value; i >= 0; i = burden->cells[i].next)
+	for (const Cell *cell = first_cell(burden->cells, day); cell != NULL; cell = next_cell(burden->cells, cell))
 	{
-		const Cell *cell = &burden->cells[i];
 		Datum		values[3 + NCOUNTS];
 		bool		nulls[3 + NCOUNTS] = {0};
 

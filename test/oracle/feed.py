@@ -125,6 +125,15 @@ def copy_rows(relation: str, columns: Iterable[Cell], rows: Iterable[Row]) -> st
     return f"COPY workflow_track.{relation} ({names}) FROM STDIN (FORMAT csv);\n{''.join(map(table.line, rows))}\\.\n"
 
 
+def distinct(things: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each once, for a map has nothing twice."""
+    once: list[dict[str, Any]] = []
+    for thing in things:
+        if thing not in once:
+            once.append(thing)
+    return once
+
+
 def define(document: dict[str, Any]) -> str:
     return f"SELECT workflow_track.define_workflow({literal(json.dumps(document))});\n"
 

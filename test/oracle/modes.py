@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from typing import Any, Callable, Sequence, TypeVar
 
-from feed import Feed, Retraction, Step, copy_rows, define, literal, transaction
+from feed import Feed, Retraction, Step, copy_rows, define, distinct, literal, transaction
 from table import Row
 
 Session = list[str]
@@ -150,11 +150,7 @@ def turn_back(feed: Feed) -> list[str]:
 def _other(document: dict[str, Any]) -> dict[str, Any]:
     """A version of a map that expects other things."""
     def changed(part: str, **changes: Any) -> list[dict[str, Any]]:
-        rules: list[dict[str, Any]] = []
-        for rule in document.get(part, ()):
-            if rule | changes not in rules:  # a map has nothing twice
-                rules.append(rule | changes)
-        return rules
+        return distinct(rule | changes for rule in document.get(part, ()))
     return document | {"version": 99, "steps": changed("steps", delivered_to=["nobody"]),
                        "expectations": changed("expectations", within="5 minutes", early="3 hours", by=["redivorp"]),
                        "duplicates": changed("duplicates", within="3 hours", same=["code"]),

@@ -13,10 +13,10 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, Iterable, Sequence, TypeVar
+from typing import Any, Sequence, TypeVar
 
 import table
-from feed import RETRACT
+from feed import RETRACT, distinct
 from table import Cell
 
 T = TypeVar("T")
@@ -103,15 +103,6 @@ def instant(at: int) -> str:
 
 def duration(length: int) -> str:
     return f"{length // SECOND} seconds"
-
-
-def distinct(things: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each once, for a map has nothing twice."""
-    once: list[dict[str, Any]] = []
-    for thing in things:
-        if thing not in once:
-            once.append(thing)
-    return once
 
 
 class Hospital:
