@@ -1,6 +1,6 @@
 /*
  * compat.h
- *	  The one place that knows versions of the server.
+ *	  The one place that knows versions of the server, and of libraries.
  */
 #ifndef WT_COMPAT_H
 #define WT_COMPAT_H
@@ -68,6 +68,15 @@ struct Node;
 #else
 #define wt_index_beginscan(heap, index, snapshot, nkeys) \
 	index_beginscan(heap, index, snapshot, nkeys, 0)
+#endif
+
+/* expat 2.9 counts lines in 64 bits, and deprecates what did not; for who includes it first. */
+#ifdef XML_MAJOR_VERSION
+#if XML_MAJOR_VERSION > 2 || XML_MINOR_VERSION >= 9
+#define wt_xml_line(parser) ((uint64) XML_GetCurrentLineNumber64(parser))
+#else
+#define wt_xml_line(parser) ((uint64) XML_GetCurrentLineNumber(parser))
+#endif
 #endif
 
 #endif							/* WT_COMPAT_H */

@@ -73,7 +73,7 @@ refuse(XesReader *reader, const char *fault)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_XML_DOCUMENT),
 			 errmsg("invalid XES document"),
-			 errdetail("Line %lu: %s.", (unsigned long) XML_GetCurrentLineNumber(reader->parser), fault)));
+			 errdetail("Line " UINT64_FORMAT ": %s.", wt_xml_line(reader->parser), fault)));
 }
 
 /* --- attributes ------------------------------------------------------------ */

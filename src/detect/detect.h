@@ -385,7 +385,6 @@ extern void claim_misrouted(Patient *p, const Rules *rules, Earlier *earlier);
 extern Coverage *find_coverage(Patient *p, const Rules *rules, TimestampTz as_of, int *ncoverage);
 extern Duplicate *find_duplicates(Patient *p, const Rules *rules, int *nduplicates);
 extern Misrouted *find_misrouted(Patient *p, const Rules *rules, int *nmisrouted);
-extern int *chain_subjects(const Patient *p);
 extern Missing *find_missing(Patient *p, const Rules *rules, int *nmissing);
 extern void supply_missing(Patient *p, const Rules *rules, Earlier *earlier);
 extern Handoff *find_handoffs(Patient *p, const Rules *rules, int *nhandoffs);

@@ -79,19 +79,53 @@ has_field(Event *e, const RequiredField *field)
 	return text.data != NULL && text.len > 0;
 }
 
-/* When an event of a chain first holds a field; DT_NOEND if none does. */
-static TimestampTz
-supplied_at(Patient *p, const int *next, int event, const RequiredField *field)
+/* The next events that hold a field, of those since `from`; -1 is none. */
+typedef struct Holders
 {
-	for (int i = next[event]; i >= 0; i = next[i])
-		if (has_field(&p->events[i], field))
-			return p->events[i].at;
-	return DT_NOEND;
+	int		   *after;			/* an event, of its subject */
+	int		   *first;			/* of a subject */
+} Holders;
+
+/* Looks for who holds a field, in one pass from the end. */
+static Holders
+find_holders(Patient *p, const RequiredField *field)
+{
+	Holders		holders;
+
+	holders.after = palloc_extended(sizeof(int) * Max(p->nevents, 1), MCXT_ALLOC_HUGE);
+	holders.first = palloc_extended(sizeof(int) * Max(p->nsubjects, 1), MCXT_ALLOC_HUGE);
+	for (int s = 0; s < p->nsubjects; s++)
+		holders.first[s] = -1;
+	for (int i = p->nevents - 1; i >= 0 && p->events[i].at >= p->from; i--)
+	{
+		int			subject = p->events[i].subject_key;
+
+		holders.after[i] = subject < 0 ? -1 : holders.first[subject];
+		if (subject >= 0 && has_field(&p->events[i], field))
+			holders.first[subject] = i;
+	}
+	return holders;
+}
+
+static void
+free_holders(Holders *holders)
+{
+	if (holders->first == NULL)
+		return;
+	pfree(holders->after);
+	pfree(holders->first);
+}
+
+/* When an event is; DT_NOEND if it is none. */
+static TimestampTz
+time_of(const Patient *p, int event)
+{
+	return event < 0 ? DT_NOEND : p->events[event].at;
 }
 
 /* What an event lacks; false if nothing, or if that is supplied in the same instant. */
 static bool
-judge_event(Patient *p, int **next, int event, const Requirement *requirement, Missing *missing)
+judge_event(Patient *p, Holders *holders, int event, const Requirement *requirement, Missing *missing)
 {
 	Event	   *e = &p->events[event];
 
@@ -103,9 +137,9 @@ judge_event(Patient *p, int **next, int event, const Requirement *requirement, M
 
 		if (has_field(e, &requirement->fields[i]))
 			continue;
-		if (*next == NULL)
-			*next = chain_subjects(p);
-		at = supplied_at(p, *next, event, &requirement->fields[i]);
+		if (holders[i].first == NULL)
+			holders[i] = find_holders(p, &requirement->fields[i]);
+		at = time_of(p, holders[i].after[event]);
 		if (at <= e->at)
 			continue;
 		if (missing->fields.n == 0)
@@ -127,20 +161,20 @@ Missing *
 find_missing(Patient *p, const Rules *rules, int *nmissing)
 {
 	Missing    *found = NULL;
-	int		   *next = NULL;
 	int			size = 0;
 
 	*nmissing = 0;
 	for (int r = 0; r < rules->nrequirements; r++)
 	{
 		const Requirement *requirement = &rules->requirements[r];
+		Holders    *holders = palloc0(sizeof(Holders) * requirement->nfields);
 
 		for (int i = p->kind_start[requirement->kind]; i < p->kind_start[requirement->kind + 1]; i++)
 		{
 			Missing		missing;
 
 			if (p->events[p->by_kind[i]].at < p->from ||
-				!judge_event(p, &next, p->by_kind[i], requirement, &missing))
+				!judge_event(p, holders, p->by_kind[i], requirement, &missing))
 				continue;
 			if (*nmissing == size)
 			{
@@ -150,44 +184,53 @@ find_missing(Patient *p, const Rules *rules, int *nmissing)
 			}
 			found[(*nmissing)++] = missing;
 		}
+		for (int f = 0; f < requirement->nfields; f++)
+			free_holders(&holders[f]);
+		pfree(holders);
 	}
 	return found;
 }
 
-/* When the window first supplies a field of an earlier event. */
-static void
-supply_field(Patient *p, OpenMissing *open, int place, const RequiredField *field)
+/* Where a field stands among those that an earlier event of a step lacks; -1 if it is not one of them. */
+static int
+place_of(const OpenMissing *open, const Requirement *requirement, const RequiredField *field)
 {
-	if (open->supplied_at[place] < p->from)
-		return;
-	open->supplied_at[place] = DT_NOEND;
-	for (int i = 0; i < p->nevents && open->event.subject_key >= 0; i++)
-		if (p->events[i].at >= p->from && p->events[i].subject_key == open->event.subject_key &&
-			has_field(&p->events[i], field))
-		{
-			open->supplied_at[place] = p->events[i].at;
-			return;
-		}
+	if (!str_equal(requirement->workflow, open->workflow) || !str_equal(requirement->step, open->step))
+		return -1;
+	for (int i = 0; i < open->fields.n; i++)
+		if (str_equal(field->name, open->fields.items[i]))
+			return i;
+	return -1;
+}
+
+/* What the window supplies of one field that events before it lack. */
+static void
+supply_field(Patient *p, Earlier *earlier, const Requirement *requirement, const RequiredField *field)
+{
+	Holders		holders = {NULL, NULL};
+
+	for (int n = 0; n < earlier->nmissing; n++)
+	{
+		OpenMissing *open = &earlier->missing[n];
+		int			place = place_of(open, requirement, field);
+
+		if (place < 0 || open->supplied_at[place] < p->from)
+			continue;
+		if (holders.first == NULL)
+			holders = find_holders(p, field);
+		open->supplied_at[place] = open->event.subject_key < 0 ? DT_NOEND
+			: time_of(p, holders.first[open->event.subject_key]);
+	}
+	free_holders(&holders);
 }
 
 /* What the window supplies of what events before it lack. */
 void
 supply_missing(Patient *p, const Rules *rules, Earlier *earlier)
 {
-	for (int n = 0; n < earlier->nmissing; n++)
-	{
-		OpenMissing *open = &earlier->missing[n];
-
-		for (int r = 0; r < rules->nrequirements; r++)
-		{
-			const Requirement *requirement = &rules->requirements[r];
-
-			if (!str_equal(requirement->workflow, open->workflow) || !str_equal(requirement->step, open->step))
-				continue;
-			for (int i = 0; i < open->fields.n; i++)
-				for (int f = 0; f < requirement->nfields; f++)
-					if (str_equal(requirement->fields[f].name, open->fields.items[i]))
-						supply_field(p, open, i, &requirement->fields[f]);
-		}
-	}
+	if (earlier->nmissing == 0)
+		return;
+	for (int r = 0; r < rules->nrequirements; r++)
+		for (int f = 0; f < rules->requirements[r].nfields; f++)
+			supply_field(p, earlier, &rules->requirements[r], &rules->requirements[r].fields[f]);
 }

@@ -27,7 +27,7 @@ misrouting_reason(Event *e, const Delivery *delivery)
 }
 
 /* Events by subject, in canonical order, as chains. */
-int *
+static int *
 chain_subjects(const Patient *p)
 {
 	int		   *next = palloc_extended(sizeof(int) * Max(p->nevents, 1), MCXT_ALLOC_HUGE);
