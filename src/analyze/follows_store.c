@@ -24,7 +24,9 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/tuplestore.h"
 
+#include "compat.h"
 #include "detect/detect.h"
 #include "detect/evaluate.h"
 #include "detect/names.h"
@@ -213,7 +215,7 @@ read_edge(Edges *edges, TupleTableSlot *slot)
 static void
 edges_read(Edges *edges, Table *total)
 {
-	TableScanDesc scan = table_beginscan(total->rel, total->snapshot, 0, NULL);
+	TableScanDesc scan = wt_table_beginscan(total->rel, total->snapshot);
 
 	memset(edges, 0, sizeof(Edges));
 	edges->context = CurrentMemoryContext;
@@ -476,7 +478,7 @@ update_end(Update *update)
 static Names *
 read_marks(Table *marks, int limit, bool deletes, int *nmarks)
 {
-	TableScanDesc scan = table_beginscan(marks->rel, marks->snapshot, 0, NULL);
+	TableScanDesc scan = wt_table_beginscan(marks->rel, marks->snapshot);
 	Names	   *ids = names_begin(1024);
 
 	for (*nmarks = 0; *nmarks < limit && table_scan_getnextslot(scan, ForwardScanDirection, marks->slot); (*nmarks)++)
@@ -621,7 +623,7 @@ follows_are_kept(PG_FUNCTION_ARGS)
 	int			nids;
 
 	table_by_name(&table, CurrentMemoryContext, "follows_total", GetActiveSnapshot(), AccessShareLock);
-	scan = table_beginscan(table.rel, table.snapshot, 0, NULL);
+	scan = wt_table_beginscan(table.rel, table.snapshot);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, table.slot))
 	{
 		bool		isnull;

@@ -10,6 +10,7 @@
 #include "utils/memutils.h"
 
 #include "analyze/joined.h"
+#include "compat.h"
 #include "detect/event.h"
 #include "detect/table.h"
 #include "report/visible.h"
@@ -24,7 +25,7 @@ read_links(const char *name, Snapshot snapshot, LinkReader reader, void *arg)
 	TableScanDesc scan;
 
 	table_by_name(&table, CurrentMemoryContext, name, snapshot, AccessShareLock);
-	scan = table_beginscan(table.rel, snapshot, 0, NULL);
+	scan = wt_table_beginscan(table.rel, snapshot);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, table.slot))
 	{
 		slot_getallattrs(table.slot);

@@ -17,6 +17,7 @@
 
 #include "analyze/joined.h"
 #include "analyze/log.h"
+#include "compat.h"
 #include "detect/event.h"
 #include "detect/loader.h"
 #include "detect/rules.h"
@@ -231,7 +232,7 @@ read_month(EventLog *log, int number)
 
 	if (month->is_empty)
 		return;
-	scan = table_beginscan(table->rel, log->snapshot, 0, NULL);
+	scan = wt_table_beginscan(table->rel, log->snapshot);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, table->slot))
 	{
 		slot_getsomeattrs(table->slot, ncolumns);

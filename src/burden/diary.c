@@ -16,8 +16,10 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 #include "burden/diary.h"
+#include "compat.h"
 #include "detect/event.h"
 #include "detect/loader.h"
 #include "detect/rules.h"
@@ -471,7 +473,7 @@ read_month(Diary *diary, int number, TimestampTz from)
 	if (month->is_empty || diary->piece.from >= diary->piece.until)
 		return;
 	diary->reader->begins(diary->reader->arg, diary->piece.from, diary->piece.until);
-	scan = table_beginscan(table->rel, diary->snapshot, 0, NULL);
+	scan = wt_table_beginscan(table->rel, diary->snapshot);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, table->slot))
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -14,6 +14,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "compat.h"
 #include "detect/detect.h"
 #include "detect/evaluate.h"
 #include "detect/table.h"
@@ -343,7 +344,7 @@ detection_is_paused(Snapshot snapshot)
 	bool		paused = false;
 
 	table_by_name(&table, CurrentMemoryContext, "detection_state", snapshot, AccessShareLock);
-	scan = table_beginscan(table.rel, snapshot, 0, NULL);
+	scan = wt_table_beginscan(table.rel, snapshot);
 	if (table_scan_getnextslot(scan, ForwardScanDirection, table.slot))
 		paused = DatumGetBool(slot_getattr(table.slot, 1, &isnull));
 	table_endscan(scan);

@@ -317,8 +317,7 @@ table_try_delete(Table *table, ItemPointer tid)
 {
 	TM_FailureData failure;
 
-	(void) table_tuple_delete(table->rel, tid, GetCurrentCommandId(true), table->snapshot,
-							  InvalidSnapshot, false, &failure, false);
+	(void) wt_table_try_delete(table->rel, tid, table->snapshot, &failure);
 }
 
 /* Flushes and closes; locks stay to the end of the transaction. */
@@ -362,7 +361,7 @@ table_read(const char *name, int ncolumns, const char *const *columns,
 {
 	Snapshot	snapshot = RegisterSnapshot(reference_snapshot());
 	Relation	rel = table_open(table_oid(name), AccessShareLock);
-	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
+	TableScanDesc scan = wt_table_beginscan(rel, snapshot);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	AttrNumber *attributes = palloc(sizeof(AttrNumber) * ncolumns);
 	Datum	   *values = palloc(sizeof(Datum) * ncolumns);

@@ -5,6 +5,7 @@
  * A value is stored as text is: the message with each segment ended by CR.
  */
 #include "compat.h"
+#include "utils/tuplestore.h"
 
 #include "funcapi.h"
 #include "libpq/pqformat.h"

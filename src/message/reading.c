@@ -161,23 +161,23 @@ detail_text(const Reading *reading, Hl7Value value)
 
 /* Adds what a key of detail yields. */
 static void
-push_values(const Reading *reading, JsonbParseState **state, const Hl7Values *values)
+push_values(const Reading *reading, WtJsonbBuilder *builder, const Hl7Values *values)
 {
 	JsonbValue	value;
 
 	if (!values->is_list)
 	{
 		set_string(&value, detail_text(reading, values->items[0]));
-		pushJsonbValue(state, WJB_VALUE, &value);
+		wt_push_jsonb(builder, WJB_VALUE, &value);
 		return;
 	}
-	pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+	wt_push_jsonb(builder, WJB_BEGIN_ARRAY, NULL);
 	for (int i = 0; i < values->n; i++)
 	{
 		set_string(&value, detail_text(reading, values->items[i]));
-		pushJsonbValue(state, WJB_ELEM, &value);
+		wt_push_jsonb(builder, WJB_ELEM, &value);
 	}
-	pushJsonbValue(state, WJB_END_ARRAY, NULL);
+	wt_push_jsonb(builder, WJB_END_ARRAY, NULL);
 }
 
 /* The detail of an event; NULL where no key has a value. */
@@ -185,13 +185,12 @@ Jsonb *
 reading_detail(Reading *reading)
 {
 	const Hl7Rule *rule = reading->rule;
-	JsonbParseState *state = NULL;
-	JsonbValue *result;
+	WtJsonbBuilder builder = {0};
 	bool		any = false;
 
 	if (rule->ndetails == 0)
 		return NULL;
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	wt_push_jsonb(&builder, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < rule->ndetails; i++)
 	{
 		Hl7Values	values;
@@ -202,10 +201,10 @@ reading_detail(Reading *reading)
 		if (values.n == 0 && !values.is_list)
 			continue;
 		set_string(&key, (Str) {rule->details[i].key.data, rule->details[i].key.len});
-		pushJsonbValue(&state, WJB_KEY, &key);
-		push_values(reading, &state, &values);
+		wt_push_jsonb(&builder, WJB_KEY, &key);
+		push_values(reading, &builder, &values);
 		any = true;
 	}
-	result = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
-	return any ? JsonbValueToJsonb(result) : NULL;
+	wt_push_jsonb(&builder, WJB_END_OBJECT, NULL);
+	return any ? JsonbValueToJsonb(builder.result) : NULL;
 }

@@ -3,6 +3,7 @@
  *	  What messages mean, written: events, aliases, cancellations, answers.
  */
 #include "compat.h"
+#include "utils/tuplestore.h"
 
 #include "access/table.h"
 #include "access/xact.h"

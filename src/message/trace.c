@@ -4,6 +4,7 @@
  *	  without an order.
  */
 #include "compat.h"
+#include "utils/tuplestore.h"
 
 #include "catalog/pg_type.h"
 #include "funcapi.h"

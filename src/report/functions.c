@@ -14,7 +14,9 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
+#include "compat.h"
 #include "detect/detect.h"
 #include "detect/table.h"
 #include "detect/touched.h"
@@ -117,7 +119,7 @@ each_patient(Loader *loader, const Visible *visible, void (*reader) (void *arg, 
 	TableScanDesc scan;
 
 	table_by_name(&table, CurrentMemoryContext, "patient_state", GetActiveSnapshot(), AccessShareLock);
-	scan = table_beginscan(table.rel, GetActiveSnapshot(), 0, NULL);
+	scan = wt_table_beginscan(table.rel, GetActiveSnapshot());
 	while (table_scan_getnextslot(scan, ForwardScanDirection, table.slot))
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);

@@ -12,7 +12,9 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
+#include "compat.h"
 #include "detect/contribution.h"
 #include "detect/store.h"
 #include "detect/touched.h"
@@ -114,7 +116,7 @@ count_deltas(Cells *cells)
 	Table		table;
 
 	table_by_name(&table, CurrentMemoryContext, "handoff_delta", GetActiveSnapshot(), AccessShareLock);
-	scan = table_beginscan(table.rel, GetActiveSnapshot(), 0, NULL);
+	scan = wt_table_beginscan(table.rel, GetActiveSnapshot());
 	while (table_scan_getnextslot(scan, ForwardScanDirection, table.slot))
 	{
 		MemoryContext old = MemoryContextSwitchTo(row_context);
@@ -168,7 +170,7 @@ count_stale(Cells *cells)
 	table_use_index(&state, PS_PATIENT_ID + 1, 0);
 	table_by_name(&kept, CurrentMemoryContext, "handoff_state", snapshot, AccessShareLock);
 	table_use_index(&kept, HS_PATIENT_ID + 1, 0);
-	scan = table_beginscan(stale.rel, snapshot, 0, NULL);
+	scan = wt_table_beginscan(stale.rel, snapshot);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, stale.slot))
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);
