@@ -31,23 +31,34 @@ enum
 
 /* --- locking --------------------------------------------------------------- */
 
-/* Adds ids to the touched ones: those that share a merge with them. */
+/* Adds the ids that share a merge with a touched one; what is known of one of them then holds for all. */
 static void
-touch_linked(Touched *t, Loader *loader)
+touch_linked(const Touched *t, Loader *loader)
 {
-	List	   *ids = loader_linked_ids(loader, list_make1(&t->patient));
+	List	   *ids = loader_linked_ids(loader, list_make1(unconstify(Str *, &t->patient)));
+	TimestampTz first_at = t->first_at;
+	bool		whole = false;
+	bool		changed = false;
 	ListCell   *lc;
 
 	foreach(lc, ids)
 	{
 		Touched    *other;
 
-		touch_patient(*(Str *) lfirst(lc), t->first_at, TOUCH_JOINED);
+		touch_patient(*(Str *) lfirst(lc), first_at, TOUCH_JOINED);
 		other = *touched_slot(*(Str *) lfirst(lc));
-		other->whole |= t->whole;
-		t->whole |= other->whole;
-		other->changed |= t->changed;
-		t->changed |= other->changed;
+		first_at = Min(first_at, other->first_at);
+		whole |= other->whole;
+		changed |= other->changed;
+	}
+	foreach(lc, ids)
+	{
+		Touched    *other = *touched_slot(*(Str *) lfirst(lc));
+
+		other->first_at = first_at;
+		other->whole = whole;
+		other->changed = changed;
+		other->done = true;
 	}
 }
 
@@ -120,7 +131,13 @@ close_over_merges(Snapshot snapshot)
 
 			read_patient_state(t, &table);
 			t->whole |= is_stale(t->patient, &stale);
-			if (!t->linked)
+			t->done = false;
+		}
+		foreach(lc, list)
+		{
+			Touched    *t = lfirst(lc);
+
+			if (!t->linked || t->done)
 				continue;
 			if (loader == NULL)
 				loader = loader_begin(snapshot);

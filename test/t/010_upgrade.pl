@@ -168,6 +168,7 @@ sub objects
 		UNION ALL SELECT format('view %s %s', c.name, pg_get_viewdef(c.oid)) FROM relation c WHERE c.relkind IN ('v', 'm')
 		UNION ALL SELECT format('sequence %s %s', c.name, pg_temp.columns(to_jsonb(s), 'seqrelid')) FROM pg_sequence s JOIN relation c ON c.oid = s.seqrelid
 		UNION ALL SELECT format('constraint %s %s %s', c.name, x.conname, pg_get_constraintdef(x.oid)) FROM pg_constraint x JOIN relation c ON c.oid = x.conrelid
+			WHERE x.contype <> 'n'	-- so is the column; PostgreSQL 18 names it after the table of which it was first
 		UNION ALL SELECT format('index %s %s %s %s', c.name, i.indisvalid, i.indisreplident, pg_get_indexdef(i.indexrelid)) FROM pg_index i JOIN relation c ON c.oid = i.indrelid
 		UNION ALL SELECT format('statistics %s %s', pg_get_statisticsobjdef(s.oid), s.stxowner::regrole) FROM pg_statistic_ext s WHERE s.stxnamespace = 'workflow_track'::regnamespace
 		UNION ALL SELECT format('trigger %s %s %s', c.name, t.tgenabled, pg_get_triggerdef(t.oid)) FROM pg_trigger t JOIN relation c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal

@@ -19,6 +19,7 @@ use WorkflowTrack;
 my $node = new_server('main', "shared_preload_libraries = 'pg_stat_statements'\nlog_min_error_statement = panic\nmax_prepared_transactions = 2\n");
 my ($attempts, $refused) = (0, 0);
 my @databases = qw(two one);
+my $owner = $node->safe_psql('postgres', 'SELECT current_user');	# the extension's
 
 $node->safe_psql('postgres', q(
 	CREATE ROLE north LOGIN; CREATE ROLE all_of_it LOGIN; CREATE ROLE nothing LOGIN; CREATE ROLE feed LOGIN; CREATE ROLE careful LOGIN; CREATE ROLE boss LOGIN; CREATE ROLE mallory LOGIN;
@@ -236,7 +237,7 @@ sub learn
 
 	my ($two, $one) = map { answers($_, 'north', \%attempt) } @databases;
 	my ($all_two, $all_one) = map { answers($_, 'all_of_it', \%attempt) } @databases;
-	my ($owner_two, $owner_one) = map { answers($_, 'postgres', \%attempt) } @databases;
+	my ($owner_two, $owner_one) = map { answers($_, $owner, \%attempt) } @databases;
 	for my $name (sort keys %attempt)
 	{
 		refused($two->{$name} eq $one->{$name} && $two->{$name} !~ /SECRET/, "of SOUTH an analyst of NORTH learns nothing by $name", $two->{$name});
@@ -248,11 +249,11 @@ sub learn
 	# What the server shows of others, or of what is in tables: a count, that is none for who may not see it.
 	my %hidden = (
 		'statistics of columns' => q(SELECT count(*) FROM pg_stats WHERE schemaname = 'workflow_track' AND tablename ~ '^(event|loop|duplicate|misrouted)_'),
-		'queries of others' => q(SELECT count(*) FROM pg_stat_statements WHERE userid = (SELECT oid FROM pg_roles WHERE rolname = 'postgres') AND query <> '<insufficient privilege>'),
+		'queries of others' => q(SELECT count(*) FROM pg_stat_statements WHERE userid = (SELECT extowner FROM pg_extension WHERE extname = 'workflow_track') AND query <> '<insufficient privilege>'),
 		'settings of the server\'s files' => q(SELECT count(*) FROM pg_settings WHERE name IN ('data_directory', 'hba_file', 'ident_file')),
 		'passwords' => q(SELECT count(*) FROM pg_roles WHERE has_table_privilege('pg_authid', 'SELECT')),
 	);
-	my ($theirs, $owners) = map { answers('two', $_, \%hidden) } 'north', 'postgres';
+	my ($theirs, $owners) = map { answers('two', $_, \%hidden) } 'north', $owner;
 	for my $name (sort keys %hidden)
 	{
 		refused($theirs->{$name} eq "0\n" && $owners->{$name} =~ /^[1-9]/, "an analyst sees nothing in $name", $theirs->{$name});
@@ -413,7 +414,7 @@ sub admit
 
 	# A session that has plans: of each kind, before and after its role may see less.
 	my $executed = q(EXECUTE rows; EXECUTE loops('NORTH'); EXECUTE moment; SELECT pg_temp.counted(););
-	my $told = answer('two', 'postgres', qq(
+	my $told = answer('two', $owner, qq(
 		SET SESSION AUTHORIZATION north;
 		PREPARE rows AS SELECT count(*) > 0 FROM workflow_track.event_history; PREPARE loops(text) AS SELECT count(*) > 0 FROM workflow_track.care_loop WHERE facility = \$1;
 		PREPARE moment AS SELECT count(*) > 0 FROM workflow_track.care_loop_at('2024-03-01');
@@ -423,7 +424,7 @@ sub admit
 		RESET SESSION AUTHORIZATION; INSERT INTO workflow_track.facility_access VALUES ('north', 'NORTH'); SET SESSION AUTHORIZATION north; $executed));
 	$told =~ s/^WARNING.*\n//gm;
 	refused($told eq "t\n" x 8 . "f\n" x 4 . "t\n" x 4, 'a session that has plans sees what its role may see now', $told);
-	$told = answer('two', 'postgres', q(
+	$told = answer('two', $owner, q(
 		GRANT north TO all_of_it; SET SESSION AUTHORIZATION all_of_it; PREPARE rows AS SELECT count(DISTINCT facility) > 1 FROM workflow_track.event_history; SET plan_cache_mode = force_generic_plan; EXECUTE rows; EXECUTE rows;
 		SET ROLE north; EXECUTE rows; RESET ROLE; EXECUTE rows; RESET SESSION AUTHORIZATION; REVOKE north FROM all_of_it));
 	refused($told eq "t\nt\nf\nt\n", 'and a plan made for who sees more, executed for who sees less, shows less', $told);
@@ -451,7 +452,7 @@ sub change
 		'messages' => [ q(SELECT workflow_track.reprocess(1)), q(SELECT workflow_track.reprocess_where('rejected')), q(SELECT * FROM workflow_track.inbox), q(SELECT * FROM workflow_track.message_trace('north order')), q(SELECT * FROM workflow_track.message_events()), q(INSERT INTO workflow_track.inbox (body) VALUES ('x') RETURNING *) ],
 		'reports' => [ q(SELECT * FROM workflow_track.care_loop), q(SELECT * FROM workflow_track.event_history), q(SELECT * FROM workflow_track.care_loop_at(now())), q(SELECT workflow_track.is_active_actor('northa', now())), q(SELECT workflow_track.role_in_staff('northa', '', '', now())) ],
 		'locks' => [ (map { "BEGIN; LOCK TABLE workflow_track.$_; ROLLBACK" } 'event IN ACCESS EXCLUSIVE MODE', 'event IN SHARE MODE', 'event IN ACCESS SHARE MODE', 'care_loop', 'inbox'), q(SELECT workflow_track.exclude_detection()), q(SELECT workflow_track.try_exclude_detection()) ],
-		'the schema' => [ q(CREATE TABLE workflow_track.x (i int)), q(CREATE FUNCTION workflow_track.x() RETURNS int LANGUAGE sql AS 'SELECT 1'), q(ALTER EXTENSION workflow_track UPDATE), q(DROP EXTENSION workflow_track CASCADE), q(DROP SCHEMA workflow_track CASCADE), q(ALTER FUNCTION workflow_track.retract_event(bigint, text) OWNER TO feed), q(GRANT SELECT ON workflow_track.event TO feed), q(REASSIGN OWNED BY postgres TO feed), q(COMMENT ON TABLE workflow_track.event IS 'x') ],
+		'the schema' => [ q(CREATE TABLE workflow_track.x (i int)), q(CREATE FUNCTION workflow_track.x() RETURNS int LANGUAGE sql AS 'SELECT 1'), q(ALTER EXTENSION workflow_track UPDATE), q(DROP EXTENSION workflow_track CASCADE), q(DROP SCHEMA workflow_track CASCADE), q(ALTER FUNCTION workflow_track.retract_event(bigint, text) OWNER TO feed), q(GRANT SELECT ON workflow_track.event TO feed), qq(REASSIGN OWNED BY $owner TO feed), q(COMMENT ON TABLE workflow_track.event IS 'x') ],
 		'tables that hang on ours' => [ q(CREATE TABLE feed.x (patient_id text, alias text, subject text, FOREIGN KEY (patient_id, alias, subject) REFERENCES workflow_track.subject_alias)), q(CREATE TABLE feed.x () INHERITS (workflow_track.subject_alias)), q(CREATE TABLE feed.x PARTITION OF workflow_track.event DEFAULT), q(CREATE STATISTICS pg_temp.x ON patient_id, value FROM workflow_track.event), q(CREATE INDEX x ON workflow_track.event (value)), q(CREATE PUBLICATION x FOR TABLE workflow_track.event), q(CREATE POLICY x ON workflow_track.event) ],
 		'parts of detection' => [ q(SELECT workflow_track.touch_patients(ARRAY['x'], ARRAY[now()], ARRAY[true])), q(SELECT workflow_track.detect_now(true)), q(SELECT workflow_track.mark_stale()), q(SELECT workflow_track.event_recorded()), q(SELECT workflow_track.hl7v2_mapping_check()), q(CREATE TEMP TABLE x (patient_id text); CREATE TRIGGER x AFTER INSERT ON x FOR EACH ROW EXECUTE FUNCTION workflow_track.patient_touched()), q(CREATE TRIGGER y AFTER INSERT ON x FOR EACH ROW EXECUTE FUNCTION workflow_track.mark_stale('name', '(true); DELETE FROM workflow_track.staff; --')) ],
 		'the server' => [ q(COPY workflow_track.event (patient_id) FROM PROGRAM 'id'), q(COPY workflow_track.inbox (body) FROM '/etc/passwd'), q(ALTER SYSTEM SET workflow_track.test_patients = on), q(LOAD 'pg_stat_statements'), q(SELECT pg_read_binary_file('base/1')) ],
@@ -491,7 +492,7 @@ sub plant
 	$node->safe_psql('two', q(
 		SET ROLE mallory; SET search_path = pg_catalog; SET check_function_bodies = off;
 		GRANT ALL ON SCHEMA mallory TO PUBLIC;
-		CREATE FUNCTION mallory.note(what text) RETURNS void LANGUAGE plpgsql AS 'BEGIN IF session_user OPERATOR(pg_catalog.<>) current_user OR current_user OPERATOR(pg_catalog.=) ''postgres'' THEN RAISE WARNING ''planted % is called as %'', what, current_user; END IF; END';
+		CREATE FUNCTION mallory.note(what text) RETURNS void LANGUAGE plpgsql AS 'BEGIN IF session_user OPERATOR(pg_catalog.<>) current_user OR current_user OPERATOR(pg_catalog.=) ''OWNER'' THEN RAISE WARNING ''planted % is called as %'', what, current_user; END IF; END';
 		DO $do$
 		DECLARE
 			f record;
@@ -516,7 +517,7 @@ sub plant
 			END LOOP;
 			CREATE DOMAIN mallory.clinical_code AS text; CREATE DOMAIN mallory.hl7v2 AS text; CREATE DOMAIN mallory.severity AS text; CREATE DOMAIN mallory.timestamptz AS text;
 		END
-		$do$;));
+		$do$;) =~ s/OWNER/$owner/r);
 	cmp_ok($node->safe_psql('two', q(SELECT count(*) FROM pg_proc WHERE pronamespace = 'mallory'::regnamespace)), '>', 2000, 'much is planted');
 
 	my $temporary = join '', map { "CREATE TEMP TABLE $_ (x integer); " } list(q(SELECT relname FROM pg_class WHERE relnamespace = 'workflow_track'::regnamespace AND relkind IN ('r', 'p', 'v') AND NOT relispartition));
@@ -541,7 +542,7 @@ sub plant
 			SELECT workflow_track.drop_before('2001-01-01'::pg_catalog.timestamptz, true); SELECT workflow_track.ensure_partitions('2024-01-01'::pg_catalog.timestamptz, '2024-02-01'::pg_catalog.timestamptz);
 			SELECT workflow_track.reprocess(1); SELECT 1 FROM workflow_track.reprocess_where('unmapped'); SELECT workflow_track.pause_detection(); SELECT workflow_track.resume_detection(); SELECT 1 FROM workflow_track.play_scenario('order');
 			INSERT INTO workflow_track.hl7v2_mapping (name, message, kind) VALUES ('planted', '{ZZZ^Z01}', E'\'data.entered\''); DELETE FROM workflow_track.hl7v2_mapping WHERE name OPERATOR(pg_catalog.=) 'planted';),
-		postgres => q(SELECT workflow_track.setup();),
+		$owner => q(SELECT workflow_track.setup();),
 	);
 	for my $user (sort keys %calls)
 	{
@@ -561,8 +562,8 @@ sub plant
 		}
 	}
 	like(answer('two', 'mallory', q(SET search_path = mallory, pg_catalog; SET client_min_messages = warning; SELECT mallory.note('x'); CREATE FUNCTION pg_temp.careless() RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN PERFORM mallory.note(lower(''A'')); RETURN true; END'; SELECT pg_temp.careless())) .
-		answer('two', 'postgres', q(CREATE FUNCTION pg_temp.careless() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN PERFORM lower(''A''); END'; GRANT USAGE ON SCHEMA pg_temp TO PUBLIC; SET SESSION AUTHORIZATION feed; SET search_path = mallory, pg_catalog; SELECT pg_temp.careless())),
-		qr/planted lower is called as postgres/, 'what is careless is caught');
+		answer('two', $owner, q(CREATE FUNCTION pg_temp.careless() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN PERFORM lower(''A''); END'; GRANT USAGE ON SCHEMA pg_temp TO PUBLIC; SET SESSION AUTHORIZATION feed; SET search_path = mallory, pg_catalog; SELECT pg_temp.careless())),
+		qr/planted lower is called as \Q$owner\E/, 'what is careless is caught');
 	refused(answer('two', 'mallory', $_) =~ /ERROR:  42501/, "nothing can be planted: $_", '') for 'CREATE TABLE public.event (x int)', 'CREATE FUNCTION workflow_track.lower(text) RETURNS text LANGUAGE sql AS $$ SELECT $1 $$', 'CREATE CAST (text AS workflow_track.hl7v2) WITH INOUT AS IMPLICIT',
 		'CREATE EVENT TRIGGER x ON ddl_command_start EXECUTE FUNCTION mallory.x()', 'CREATE OPERATOR CLASS mallory.x DEFAULT FOR TYPE workflow_track.clinical_code USING btree AS OPERATOR 1 <', 'CREATE DEFAULT CONVERSION mallory.x FOR \'LATIN1\' TO \'UTF8\' FROM iso8859_1_to_utf8_nowhere', 'ALTER ROLE feed SET search_path = mallory';
 }
