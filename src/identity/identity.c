@@ -288,21 +288,31 @@ patient_identities(PG_FUNCTION_ARGS)
 	Loader	   *loader;
 	Datum	   *ids;
 	bool	   *nulls;
+	bool	   *done;
 	int			n;
 
 	InitMaterializedSRF(fcinfo, 0);
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &ids, &nulls, &n);
 	context = AllocSetContextCreate(CurrentMemoryContext, "workflow_track patient", ALLOCSET_DEFAULT_SIZES);
 	loader = loader_begin(GetActiveSnapshot());
+	done = palloc0(sizeof(bool) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
-		MemoryContext old = MemoryContextSwitchTo(context);
-		Str			id = str_of_datum(ids[i]);
-		Patient    *p = loader_known(loader, id);
+		MemoryContext old;
+		Patient    *p;
 
 		CHECK_FOR_INTERRUPTS();
-		if (p != NULL)
-			put_identities(result, p, id);
+		if (done[i])
+			continue;
+		old = MemoryContextSwitchTo(context);
+		p = loader_known(loader, str_of_datum(ids[i]));
+		/* of ids that are one, all are done by the events that were read */
+		for (int j = i; p != NULL && j < (p->nids > 1 ? n : i + 1); j++)
+			if (!done[j] && str_in(str_of_datum(ids[j]), p->ids, p->nids))
+			{
+				put_identities(result, p, str_of_datum(ids[j]));
+				done[j] = true;
+			}
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}
