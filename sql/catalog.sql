@@ -33,7 +33,7 @@ SELECT relname AS no_barrier, reloptions FROM pg_class
 
 -- Triggers fire for what logical replication applies, too, but for those that guard.
 SELECT tgrelid::regclass AS relation, tgname, tgenabled FROM pg_trigger
- WHERE NOT tgisinternal AND tgenabled <> 'A' AND tgrelid NOT IN (SELECT inhrelid FROM pg_inherits) ORDER BY 1::text, 2;
+ WHERE NOT tgisinternal AND tgenabled <> 'A' AND tgrelid NOT IN (SELECT inhrelid FROM pg_inherits) ORDER BY tgrelid::regclass::text COLLATE "C", tgname;
 -- No table refers to another by an oid, which a dump would not keep.
 SELECT c.relname, a.attname, a.atttypid::regtype FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
  WHERE c.relnamespace = 'workflow_track'::regnamespace AND c.relkind IN ('r', 'p') AND (a.atttypid = 'oid'::regtype OR a.atttypid::regtype::text LIKE 'reg%');

@@ -132,7 +132,9 @@ CREATE TABLE notes (note text);
 INSERT INTO notes VALUES ('loinc|2345-7'::clinical_code);
 SELECT note FROM notes;
 SELECT 'loinc|2345-7'::clinical_code || ''::text;
+\set VERBOSITY terse
 SELECT length('loinc|2345-7'::clinical_code);
+\set VERBOSITY default
 
 -- Binary format.
 \getenv abs_builddir PG_ABS_BUILDDIR
