@@ -237,3 +237,19 @@ FROM identity_finding WHERE patient_id IN ('X2', 'X3', 'X6') ORDER BY 2, 4, 5, 1
 SELECT record_event('patient.merged', patient, 'X', at::timestamptz, subject => 'T2', source_sequence => sequence, actor => actor) > 0 FROM (VALUES
 	('M5', '2024-05-14 08:00', 0, NULL), ('M6', '2024-05-14 09:00', 2, 'A'), ('M6', '2024-05-14 09:00', 1, 'b'), ('M6', '2024-05-14 09:00', 1, 'B')) AS e (patient, at, sequence, actor);
 SELECT c.patient_id, c.other_patient_id, e.source_sequence, e.actor FROM identity_conflict AS c JOIN event AS e USING (event_id) WHERE c.subject = 'T2';
+-- An encounter that nobody registered is told of before a result's order is known to be of another one, and after it is known to be of this one too.
+SELECT count(feed('A', 'X7', kind, at::timestamptz, encounter, subject)) FROM (VALUES
+	('encounter.registered', '2024-05-15 08:00', 'V17', NULL),
+	('order.placed', '2024-05-15 08:30', NULL, 'O17'),
+	('result.final', '2024-05-15 09:00', 'V18', 'O17'),
+	('specimen.collected', '2024-05-15 10:00', 'V17', 'O17'),
+	('specimen.received', '2024-05-15 11:00', 'V18', 'O17'),
+	('encounter.registered', '2024-05-15 12:00', 'V18', NULL)) AS e (kind, at, encounter, subject);
+CREATE VIEW apart AS SELECT problem, encounter_id, to_char(since, 'HH24:MI') AS since, to_char(settled_at, 'HH24:MI') AS settled
+	FROM identity_finding WHERE patient_id = 'X7' ORDER BY identity_finding.since;
+TABLE apart;
+SELECT retract('encounter.registered', 'X7', '2024-05-15 12:00');
+TABLE apart;
+SELECT maintain();
+TABLE apart;
+SELECT relation, problem FROM check_consistency();

@@ -340,8 +340,10 @@ BEGIN
 		FROM result AS r CROSS JOIN LATERAL (VALUES
 			('unknown_order', NULL::bigint, r.occurred_at, r.ordered_at, true),
 			('result_on_other_encounter', r.located_by, r.apart_since, r.together_at, r.is_apart),
-			('unknown_encounter', NULL, greatest(r.occurred_at, r.ordered_at), r.registered_at,
-				r.visit IS NOT NULL AND NOT coalesce(r.is_apart AND r.apart_since < r.together_at, false))) AS p(problem, other, since, until, holds)
+			-- one thing at a time: before the order is known to be of another encounter, or else, and once it is of this one as well
+			('unknown_encounter', NULL, greatest(r.occurred_at, r.ordered_at),
+				CASE WHEN r.is_apart AND r.apart_since < r.together_at THEN least(r.registered_at, r.apart_since) ELSE r.registered_at END, r.visit IS NOT NULL),
+			('unknown_encounter', NULL, greatest(r.occurred_at, r.ordered_at, r.together_at), r.registered_at, r.is_apart AND r.apart_since < r.together_at)) AS p(problem, other, since, until, holds)
 		WHERE p.holds AND p.since < p.until),
 	settled AS (SELECT s.* FROM workflow_track.identity_state AS s WHERE NOT EXISTS (SELECT FROM workflow_track.identity_stale AS q WHERE q.patient_id = s.patient_id)),
 	expected AS (SELECT f.* FROM found AS f WHERE NOT EXISTS (SELECT FROM workflow_track.identity_stale AS q WHERE q.patient_id = f.patient_id))

@@ -215,22 +215,30 @@ located_there_at(const Search *s, const Number *order, int encounter)
 	return DT_NOEND;
 }
 
-/* A result of an order of another encounter: puts it into the result, and tells whether it is one. */
+/* A result of an order of another encounter: puts it into the result, and tells for how long it is one. */
 static bool
-judge_place(Search *s, const Event *r, const Number *order)
+judge_place(Search *s, const Event *r, const Number *order, TimestampTz *from, TimestampTz *until)
 {
 	static const Str none = {NULL, 0};
-	TimestampTz from;
-	TimestampTz until;
 
 	if (order->located == NULL || order->located->encounter_key == r->encounter_key || order->is_planned)
 		return false;
-	from = Max(r->at, order->located->at);
-	until = located_there_at(s, order, r->encounter_key);
-	if (until <= from)
+	*from = Max(r->at, order->located->at);
+	*until = located_there_at(s, order, r->encounter_key);
+	if (*until <= *from)
 		return false;
-	put_row(s, "result_on_other_encounter", none, false, r, order->located, from, until);
+	put_row(s, "result_on_other_encounter", none, false, r, order->located, *from, *until);
 	return true;
+}
+
+/* Puts a result of an encounter that is not registered into the result, if it is one in that time. */
+static void
+put_unregistered(Search *s, const Event *r, TimestampTz since, TimestampTz settled_at)
+{
+	static const Str none = {NULL, 0};
+
+	if (since < settled_at)
+		put_row(s, "unknown_encounter", none, false, r, NULL, since, settled_at);
 }
 
 /* Puts what is wrong with a result into the result: one thing at a time. */
@@ -239,6 +247,10 @@ judge_result(Search *s, const Event *r)
 {
 	static const Str none = {NULL, 0};
 	TimestampTz since = r->at;
+	TimestampTz registered_at;
+	TimestampTz apart_from;
+	TimestampTz apart_until;
+	bool		is_apart = false;
 
 	if (names_order(r))
 	{
@@ -248,16 +260,17 @@ judge_result(Search *s, const Event *r)
 		if (known_at > since)
 			put_row(s, "unknown_order", none, false, r, NULL, since, known_at);
 		since = Max(since, known_at);
-		if (names_encounter(r) && judge_place(s, r, order))
-			return;
+		is_apart = names_encounter(r) && judge_place(s, r, order, &apart_from, &apart_until);
 	}
-	if (names_encounter(r))
+	if (!names_encounter(r))
+		return;
+	registered_at = s->encounters[r->encounter_key].is_known ? s->encounters[r->encounter_key].known_at : DT_NOEND;
+	if (!is_apart)
+		put_unregistered(s, r, since, registered_at);
+	else
 	{
-		const Number *encounter = &s->encounters[r->encounter_key];
-		TimestampTz known_at = encounter->is_known ? encounter->known_at : DT_NOEND;
-
-		if (known_at > since)
-			put_row(s, "unknown_encounter", none, false, r, NULL, since, known_at);
+		put_unregistered(s, r, since, Min(apart_from, registered_at));
+		put_unregistered(s, r, Max(since, apart_until), registered_at);
 	}
 }
 

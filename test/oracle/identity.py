@@ -195,6 +195,7 @@ class Hospital:
     @staticmethod
     def _result(r: Event, events: list[Event]) -> Iterator[Finding]:
         since = str(r["occurred_at"])
+        apart = None
         if r["topic"] is not None:
             orders = [e for e in events if e["topic"] == r["topic"] and e["object"] in ("order", "specimen")]
             known = next((str(e["occurred_at"]) for e in orders if e["object"] == "order"), FAR)
@@ -207,10 +208,14 @@ class Hospital:
                 ends = next((str(e["occurred_at"]) for e in placed if e["visit"] == r["visit"]), FAR)
                 if ends > begins:
                     yield Finding("result_on_other_encounter", r, placed[0], begins, ends)
-                    return
+                    apart = (begins, ends)
         if r["visit"] is not None:
             known = next((str(e["occurred_at"]) for e in events if e["visit"] == r["visit"] and e["object"] == "encounter"), FAR)
-            yield Finding("unknown_encounter", r, None, since, known)
+            if apart is None:
+                yield Finding("unknown_encounter", r, None, since, known)
+            else:
+                yield Finding("unknown_encounter", r, None, since, min(known, apart[0]))
+                yield Finding("unknown_encounter", r, None, max(since, apart[1]), known)
 
     # --- what is missing ------------------------------------------------------------------------------------------
 
