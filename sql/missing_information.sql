@@ -143,3 +143,10 @@ CREATE TABLE found AS SELECT left(patient_id, 1) AS n, substr(patient_id, 2) AS 
 SELECT n, count(*), count(*) FILTER (WHERE supplied_at && '{infinity}') AS open FROM found GROUP BY n ORDER BY n;
 SELECT patient, step, occurred_at, missing, supplied_at, count(*) FROM found GROUP BY 1, 2, 3, 4, 5 HAVING count(*) <> 3;
 SELECT relation, problem, patient_id FROM check_consistency();
+
+-- A detail that is no object is nothing where it is null or an empty text.
+SELECT define_workflow('{"workflow": "details", "version": 1, "state": "current", "steps": [{"step": "task", "kind": "task.created", "required_fields": ["detail"]}]}');
+INSERT INTO event (occurred_at, patient_id, kind, source_system, value, detail)
+	SELECT '2024-05-20', 'N1', 'task.created', 'X', detail, detail::jsonb FROM unnest('{"null","\"\"","[]","{}","0","false","\"a\"","[null]"}'::text[]) AS d(detail);
+SELECT e.value FROM missing_information AS m JOIN event AS e USING (event_id) WHERE m.patient_id = 'N1' ORDER BY e.event_id;
+SELECT relation, problem, patient_id FROM check_consistency();

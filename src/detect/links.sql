@@ -58,7 +58,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 		WHEN field = 'actor_role' THEN coalesce(role, '') <> ''
 		WHEN field = 'recipient_role' THEN coalesce(reader_role, '') <> ''
 		WHEN starts_with(field, 'code:') THEN coalesce(starts_with(code, substr(field, 6) || '|'), false)
-		WHEN field = 'detail' THEN coalesce(detail NOT IN ('null', '[]', '{}'), false)
+		WHEN field = 'detail' THEN coalesce(detail NOT IN ('null', '""', '[]', '{}'), false)
 		WHEN starts_with(field, 'detail.') THEN coalesce(jsonb_typeof(detail) = 'object' AND detail -> substr(field, 8) NOT IN ('null', '""', '[]', '{}'), false)
 		ELSE coalesce(event ->> field, '') <> ''
 	END

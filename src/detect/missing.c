@@ -37,7 +37,9 @@ has_detail(const Event *e, Str key)
 	if (e->detail == NULL || (key.data != NULL && !JB_ROOT_IS_OBJECT(e->detail)))
 		return false;
 	if (key.data == NULL)
-		return JB_ROOT_COUNT(e->detail) > 0;
+		return JB_ROOT_IS_SCALAR(e->detail)
+			? JsonbExtractScalar(&e->detail->root, &buffer) && is_filled(&buffer)
+			: JB_ROOT_COUNT(e->detail) > 0;
 	value = getKeyJsonValueFromContainer(&e->detail->root, key.data, key.len, &buffer);
 	return value != NULL && is_filled(value);
 }
