@@ -388,3 +388,8 @@ SELECT * FROM check_consistency();
 SELECT record_event('procedure.documented', 'D', 'EHR', '2024-02-29 10:00', encounter_id => 'V', code => 'cpt|12003') > 0 AS recorded;
 SELECT * FROM pg_temp.found;
 SELECT * FROM check_consistency();
+-- blanks around what a detail says are none of it, and no letter is a blank
+SELECT record_event('charge.captured', 'E', 'EHR', '2024-04-01 08:00', encounter_id => 'V', code => 'cpt|12001', detail => '{"diagnoses": ["\u000blocal:X|hiv\f", "v"]}') > 0 AS recorded;
+SELECT problem, code FROM billing_mismatch WHERE patient_id = 'E' ORDER BY 1, 2;
+SELECT workflow_track.detail_texts('{"modifiers": ["\u000b25\t", "v1", " "]}', 'modifiers');
+SELECT * FROM check_consistency();

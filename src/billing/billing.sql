@@ -3,7 +3,7 @@
 CREATE FUNCTION workflow_track.detail_texts(detail jsonb, key text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT coalesce(array_agg(t.word ORDER BY t.n), '{}')
-	FROM (SELECT btrim(v.value #>> '{}', E' \t\n\v\f\r') AS word, v.n
+	FROM (SELECT btrim(v.value #>> '{}', E' \t\n\x0B\f\r') AS word, v.n
 		FROM jsonb_array_elements(CASE jsonb_typeof(detail -> key) WHEN 'array' THEN detail -> key ELSE jsonb_build_array(detail -> key) END)
 			WITH ORDINALITY AS v(value, n)
 		WHERE jsonb_typeof(v.value) IN ('string', 'number')) AS t
