@@ -47,7 +47,9 @@ struct Diary
 	const Visible *visible;
 	Joined	   *joined;
 	Loader	   *loader;			/* while months are read */
-	MemoryContext loaded;		/* of the patient that was asked for */
+	MemoryContext loaded;		/* of the patient that was asked for last ... */
+	Str			loaded_id;		/* ... by this id; null is none */
+	Patient    *loaded_patient;
 	TimestampTz since;			/* what is outside is skipped */
 	TimestampTz until;
 	int			nread;			/* months, and from when on each was read */
@@ -354,13 +356,16 @@ diary_patient(const Diary *diary, Str patient)
 Patient *
 diary_load(Diary *diary, Str patient)
 {
-	MemoryContext old = MemoryContextSwitchTo(diary->loaded);
-	Patient    *p;
+	MemoryContext old;
 
+	if (diary->loaded_id.data != NULL && str_equal(diary->loaded_id, patient))
+		return diary->loaded_patient;
+	old = MemoryContextSwitchTo(diary->loaded);
 	MemoryContextReset(diary->loaded);
-	p = loader_known(diary->loader, patient);
+	diary->loaded_id = str_copy(patient);
+	diary->loaded_patient = loader_known(diary->loader, patient);
 	MemoryContextSwitchTo(old);
-	return p;
+	return diary->loaded_patient;
 }
 
 /* An event with all its columns, in the current context. */
@@ -566,6 +571,7 @@ diary_span(Diary *diary, TimestampTz from, TimestampTz until)
 	diary->snapshot = GetActiveSnapshot();
 	diary->loader = loader_begin(diary->snapshot);
 	diary->loaded = AllocSetContextCreate(scratch, "workflow_track patient", ALLOCSET_DEFAULT_SIZES);
+	diary->loaded_id.data = NULL;
 	for (int m = 0; m < diary->loader->nmonths; m++)
 		if (diary->loader->months[m].upper > from && diary->loader->months[m].lower < until)
 			read_month(diary, m, from);
