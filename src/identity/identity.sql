@@ -90,10 +90,12 @@ BEGIN
 		SELECT DISTINCT ON (m.merged_id, m.patient_id) m.* FROM merge AS m
 		ORDER BY m.merged_id, m.patient_id, m.occurred_at, m.source_sequence, m.item COLLATE "C" NULLS FIRST, m.code NULLS FIRST, m.value COLLATE "C" NULLS FIRST,
 			m.source_system COLLATE "C" NULLS FIRST, m.actor COLLATE "C" NULLS FIRST, m.event_id),
+	later AS MATERIALIZED (
+		SELECT s.*, workflow_track.merged_ids_without(s.patient_id, s.merged_id) AS ids FROM survivor AS s WHERE s.facility IS NOT NULL),
 	recycled AS (
 		SELECT DISTINCT ON (s.merged_id, s.patient_id) s.*, f.patient_id AS other_patient_id, f.facility AS other_facility, f.event_id AS other_event_id
-		FROM survivor AS s JOIN survivor AS f ON f.merged_id = s.merged_id AND (f.occurred_at, f.patient_id) < (s.occurred_at, s.patient_id)
-		WHERE s.facility IS NOT NULL AND f.patient_id <> ALL (workflow_track.merged_ids_without(s.patient_id, s.merged_id))
+		FROM later AS s JOIN survivor AS f ON f.merged_id = s.merged_id AND (f.occurred_at, f.patient_id) < (s.occurred_at, s.patient_id)
+		WHERE f.patient_id <> ALL (s.ids)
 		ORDER BY s.merged_id, s.patient_id, f.occurred_at, f.patient_id)
 	-- A row for each id under which the number is used: what is told has the id of its event, the rest settles what is wrong with results.
 	SELECT CASE WHEN i.id = p.patient_id THEN p.problem END, p.facility, i.id, p.other_patient_id, p.other_facility, p.encounter_id, p.subject, p.what, p.number,
