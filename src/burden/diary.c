@@ -363,7 +363,7 @@ diary_load(Diary *diary, Str patient)
 	old = MemoryContextSwitchTo(diary->loaded);
 	MemoryContextReset(diary->loaded);
 	diary->loaded_id = str_copy(patient);
-	diary->loaded_patient = loader_known(diary->loader, patient);
+	diary->loaded_patient = loader_known(diary->loader, diary->loaded_id);
 	MemoryContextSwitchTo(old);
 	return diary->loaded_patient;
 }
