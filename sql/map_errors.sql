@@ -140,6 +140,7 @@ INSERT INTO fault (place, value) VALUES
 	('{expectations,0,within}', '"-1 hour"'),
 	('{expectations,0,within}', '"0.0000001 seconds"'),
 	('{expectations,0,within}', '"99999999999999 days"'),
+	('{expectations,0,within}', '"36525 days 1 second"'),
 	('{expectations,0,within}', '60'),
 	('{expectations,0,early}', '"-2 minutes"'),
 	('{expectations,0,early}', '"1 mon"'),

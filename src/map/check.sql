@@ -130,8 +130,8 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 		('field', 'field of an event', 'Use a column of event, "detail.KEY" or "code:SYSTEM".'),
 		('column', 'column that entries are compared by', NULL),
 		('codes', 'beginning of a code', 'Write it as system|beginning, as in "icd10cm|E11"; "cpt|" is every code of that system.'),
-		('within', 'exact duration above zero', 'Use weeks, days, hours, minutes or seconds.'),
-		('early', 'exact duration', 'Use weeks, days, hours, minutes or seconds.'),
+		('within', 'exact duration above zero', 'Use weeks, days, hours, minutes or seconds, of 36525 days at most.'),
+		('early', 'exact duration', 'Use weeks, days, hours, minutes or seconds, of 36525 days at most.'),
 		('message type', 'type of messages', 'Write it as "ORU^R01"; "ADT^*" is every one of ADT.'),
 		('clock time', 'clock time', 'Write it as "07:30", from "00:00" to "23:59".'),
 		('time zone', 'time zone', 'View pg_timezone_names lists them.'),
@@ -161,14 +161,14 @@ DECLARE
 	exact CONSTANT text := '^\s*([0-9]+(\.[0-9]+)?\s*(week|day|hour|minute|second)s?\s*)*'
 		'([0-9]+:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?\s*)?$';
 BEGIN
-	-- A day is 24 hours: in hours, adding it to a time meets no change of clocks.
-	RETURN CASE WHEN duration ~* exact THEN extract(epoch FROM duration::interval) * interval '1 second' END;
+	-- A day is 24 hours: in hours, adding it to a time meets no change of clocks.  Of a century at most: whatever happens, a limit is a time.
+	RETURN CASE WHEN duration ~* exact AND duration::interval <= interval '36525 days' THEN extract(epoch FROM duration::interval) * interval '1 second' END;
 EXCEPTION WHEN data_exception THEN
 	RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION workflow_track.map_duration(text) IS
-'the duration that a text stands for, in hours, or null if it is not an exact one';
+'the duration that a text stands for, in hours, or null if it is not an exact one of a century (36525 days) at most';
 
 CREATE FUNCTION workflow_track.map_code_prefix(prefix text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
