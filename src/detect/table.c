@@ -152,6 +152,7 @@ table_begin_writing(Table *table, bool unique)
 		return;
 	old = MemoryContextSwitchTo(table->context);
 	table->estate = CreateExecutorState();
+	table->estate->es_snapshot = table->snapshot;	/* PostgreSQL 19 looks at conflicting rows by it */
 	table->result = makeNode(ResultRelInfo);
 	InitResultRelInfo(table->result, table->rel, 1, NULL, 0);
 	ExecOpenIndices(table->result, unique);
