@@ -14,7 +14,7 @@ from typing import Callable, Collection, Iterator, Sequence
 PREFIX = f"wt_oracle_{os.getpid()}"
 TEMPLATE = f"{PREFIX}_template"
 SERIALIZATION_FAILURE, DEADLOCK = "40001", "40P01"
-ATTEMPTS = 50
+ATTEMPTS = 200
 LEVELS = ("read committed", "read committed", "repeatable read", "serializable")
 
 # Nothing may depend on the time zone of a session, so let it be one that has summer time.  Nobody analyzed these small
@@ -45,7 +45,7 @@ def run(database: str, script: str) -> str:
 def run_session(database: str, transactions: Sequence[str], settings: str, again: Collection[str]) -> Counter[str]:
     """Runs transactions in one session; as clients must, in a new one again from one that failed with such a SQLSTATE.
 
-    How often that happened, by SQLSTATE.  One that fails so ATTEMPTS times in a row is starved, which is a fault.
+    How often that happened, by SQLSTATE.  One that fails so ATTEMPTS times with nothing done is starved: a fault.
     """
     retries = Counter[str]()
     attempts = 0
