@@ -33,9 +33,9 @@ enum
 
 /* Adds the ids that share a merge with a touched one; what is known of one of them then holds for all. */
 static void
-touch_linked(const Touched *t, Loader *loader)
+touch_linked(Touched *t, Loader *loader)
 {
-	List	   *ids = loader_linked_ids(loader, list_make1(unconstify(Str *, &t->patient)));
+	List	   *ids = loader_linked_ids(loader, list_make1(&t->patient));
 	TimestampTz first_at = t->first_at;
 	bool		whole = false;
 	bool		changed = false;

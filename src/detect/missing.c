@@ -109,6 +109,7 @@ find_holders(Patient *p, const RequiredField *field)
 	return holders;
 }
 
+/* Frees them, if they were looked for. */
 static void
 free_holders(Holders *holders)
 {
