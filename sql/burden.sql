@@ -206,3 +206,61 @@ DROP ROLE burden_east;
 SELECT drop_before('2024-06-10', true);
 SELECT min(day) FROM interaction_burden;
 SELECT day, actor, alerts, redundant_alerts FROM alerts WHERE day < '2024-06-11';
+
+--
+-- The diary: pages of the days, and marks of those that changed since
+--
+CREATE TEMP VIEW shown AS SELECT to_jsonb(b) AS line FROM interaction_burden AS b UNION ALL SELECT to_jsonb(w) FROM workaround_signal AS w
+	UNION ALL SELECT to_jsonb(c) FROM burden_change('2017-01-01', '2024-10-10', '2024-10-10', now()) AS c;
+SELECT count(*) > 0 FROM diary_mark;
+-- what was recorded before the first month with a partition of its own has no pages
+SELECT fold_diary() > 0;
+SELECT count(*) FROM diary_page WHERE day < now() - interval '13 months';
+SELECT ensure_partitions('2024-06-01', now());
+CREATE TEMP TABLE before AS TABLE shown;
+-- pages begin with the horizon, and reach some days ahead where there is a month that has events
+SELECT fold_diary() > 100;
+SELECT min(day) FROM diary_page;
+SELECT count(*) FROM diary_mark;
+SELECT fold_diary();
+SELECT count(*) FROM (TABLE before EXCEPT ALL TABLE shown) AS x;
+SELECT count(*) FROM (TABLE shown EXCEPT ALL TABLE before) AS x;
+SELECT * FROM check_diary();
+-- every column, alone and together, nulls and empty texts, numbers at their limits; of no alert, four are not kept
+INSERT INTO event (occurred_at, kind, patient_id) VALUES ('2024-10-11 00:00Z', 'screen.used', 'D1'), ('2024-10-11 23:59:59.999999Z', 'alert.fired', 'D1');
+INSERT INTO event (occurred_at, source_sequence, time_precision, facility, patient_id, encounter_id, subject, item, kind, code, value, actor, actor_role, recipient, recipient_role, source_system, entry_method)
+	SELECT '2024-10-11 12:00Z', s, p, '', 'D1', '', 'subject', 'item', k, 'local:D|1', repeat('v', 3000), 'who', 'role', 'whom', 'role', 'EHR', m
+	FROM unnest('{-2147483648,2147483647}'::integer[]) AS s, unnest(enum_range(NULL::time_precision)) AS p, unnest(enum_range(NULL::entry_method)) AS m, unnest('{alert.fired,note.signed}'::text[]) AS k;
+SELECT fold_diary();
+SELECT * FROM check_diary();
+SELECT occurred_at, kind, source_sequence, time_precision, entry_method, facility, patient_id, encounter_id, actor, actor_role, recipient, recipient_role, source_system, subject, item, code, length(value) AS length, count(*)
+	FROM diary_page CROSS JOIN LATERAL page_events(events) WHERE day = '2024-10-11' AND patient_id = 'D1' AND time_precision IN ('second', 'year') AND source_sequence >= 0
+	GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17 ORDER BY 1, 2, 3, 4, 5;
+-- corrections are in no page, and show at once
+SELECT events FROM interaction_burden WHERE day = '2024-10-11' AND actor = 'whom';
+SELECT retract_event(event_id, 'not shown') FROM event_history WHERE patient_id = 'D1' AND kind = 'alert.fired' AND time_precision = 'year' AND source_sequence < 0;
+SELECT events FROM interaction_burden WHERE day = '2024-10-11' AND actor = 'whom';
+INSERT INTO staff (actor, role) VALUES ('late', 'rn');
+INSERT INTO event (occurred_at, kind, patient_id, actor) VALUES ('2024-10-11 06:00Z', 'screen.used', 'D2', 'late');
+SELECT fold_diary();
+SELECT role, events FROM interaction_burden WHERE day = '2024-10-11' AND actor = 'late';
+UPDATE staff SET role = 'provider' WHERE actor = 'late';
+INSERT INTO test_patient VALUES ('D1');
+SELECT count(*) FROM diary_mark;
+SELECT role, actor, events FROM interaction_burden WHERE day = '2024-10-11' AND actor IN ('late', 'whom');
+-- a page that was tampered with
+UPDATE diary_page SET events = (SELECT events FROM diary_page WHERE day = '2024-10-10') WHERE day = '2024-10-11';
+SELECT relation, problem, count(*) > 0 FROM check_diary() GROUP BY 1, 2 ORDER BY 1, 2;
+UPDATE diary_page SET events = '\x02' WHERE day = '2024-10-11';
+SELECT count(*) FROM interaction_burden WHERE day = '2024-10-11';
+UPDATE diary_page SET events = '\x01ff01' WHERE day = '2024-10-11';
+SELECT count(*) FROM interaction_burden WHERE day = '2024-10-11';
+UPDATE diary_page SET events = '\x010100000101' WHERE day = '2024-10-11';
+SELECT count(*) FROM interaction_burden WHERE day = '2024-10-11';
+UPDATE diary_page SET events = '' WHERE day = '2024-10-11';
+SELECT count(*) FROM interaction_burden WHERE day = '2024-10-11';
+SET client_min_messages = warning;
+CALL rebuild();
+RESET client_min_messages;
+SELECT * FROM check_diary();
+SELECT count(*) FROM interaction_burden WHERE day = '2024-10-11' AND actor = 'late';

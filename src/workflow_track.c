@@ -7,6 +7,7 @@
 #include "fmgr.h"
 #include "utils/guc.h"
 
+#include "burden/mark.h"
 #include "detect/rules.h"
 #include "detect/touched.h"
 #include "message/inbox.h"
@@ -29,6 +30,7 @@ _PG_init(void)
 	MarkGUCPrefixReserved("workflow_track");
 	rules_init();
 	touched_init();
+	mark_init();
 	settle_init();
 	mapping_init();
 	inbox_init();

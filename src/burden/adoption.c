@@ -119,8 +119,6 @@ typedef struct Adoption
 	met_hash   *weeks;			/* the first group of each week */
 	met_hash   *done;			/* weeks whose shifts were looked at */
 	met_hash   *met;			/* people that were met in a group, for a signal */
-	Names	   *roles;
-	Names	   *actors;
 	int			people_size;
 	Person	   *people;			/* by number of the actor */
 
@@ -144,10 +142,9 @@ week_of(DateADT day)
 
 /* The number of the group of an event. */
 static int
-group_number(Adoption *adoption, const Entry *e)
+group_number(Adoption *adoption, Entry *e)
 {
-	Str			role = actor_role(unconstify(Event *, &e->brief));
-	TallyKey	key = {week_of(e->day), e->place, name_number(adoption->roles, role, adoption->context)};
+	TallyKey	key = {week_of(e->day), e->place, diary_role(adoption->diary, e, ACTOR)};
 	bool		found;
 	TallySlot  *slot = tallies_insert(adoption->slots, key, &found);
 	Tally	   *group;
@@ -233,7 +230,7 @@ note_deed(Adoption *adoption, int number, TimestampTz at, int group)
 
 /* Notes a note or a bound of an encounter. */
 static void
-note_mark(Adoption *adoption, const Entry *e, int group, int person)
+note_mark(Adoption *adoption, Entry *e, int group, int person)
 {
 	int			encounter = diary_encounter(adoption->diary, e);
 	MemoryContext old;
@@ -251,14 +248,14 @@ note_mark(Adoption *adoption, const Entry *e, int group, int person)
 	mark = &adoption->marks[adoption->nmarks++];
 	memset(mark, 0, sizeof(Mark));
 	mark->encounter = encounter;
-	mark->sequence = DatumGetInt32(e->slot->tts_values[EV_SOURCE_SEQUENCE]);
+	mark->sequence = e->sequence;
 	mark->at = e->at;
 	mark->bound = e->sort->bound;
 	mark->group = group;
 	mark->person = person;
 	mark->id = e->id;
 	if (e->sort->is_note)
-		mark->patient = str_copy(slot_str(e->slot, EV_PATIENT_ID));
+		mark->patient = str_copy(e->own_patient);
 	MemoryContextSwitchTo(old);
 }
 
@@ -266,21 +263,19 @@ note_mark(Adoption *adoption, const Entry *e, int group, int person)
 static bool
 is_late(const Adoption *adoption, const Entry *e)
 {
-	TimestampTz recorded_at = DatumGetTimestampTz(e->slot->tts_values[EV_RECORDED_AT]);
-
-	return recorded_at - e->at > adoption->documented_within &&
-		recorded_at - event_end(e->slot->tts_values) > adoption->documented_within;
+	return e->recorded_at - e->at > adoption->documented_within &&
+		e->recorded_at - e->end > adoption->documented_within;
 }
 
 /* Looks at an event. */
 static void
-look_at_event(void *arg, const Entry *e)
+look_at_event(void *arg, Entry *e)
 {
 	Adoption   *adoption = arg;
 	const KindSort *sort = e->sort;
 	bool		visible = diary_place(adoption->diary, e->place)->is_visible;
 	bool		judged = visible && (sort->documents || sort->is_note || sort->nsystems > 0);
-	int			person = name_number(adoption->actors, e->brief.actor, adoption->context);
+	int			person = diary_person(adoption->diary, e, ACTOR);
 	int			group = judged ? group_number(adoption, e) : -1;
 
 	if (person >= 0)
@@ -461,8 +456,6 @@ adoption_begin(int64 documented_within, int64 signed_within)
 	adoption->weeks = met_create(CurrentMemoryContext, 16, NULL);
 	adoption->done = met_create(CurrentMemoryContext, 16, NULL);
 	adoption->met = met_create(CurrentMemoryContext, 1024, NULL);
-	adoption->roles = names_begin(64);
-	adoption->actors = names_begin(1024);
 	adoption->reader = (Reader) {month_begins, look_at_event, month_ends, adoption};
 	adoption->diary = diary_begin(&adoption->reader);
 	return adoption;
@@ -473,7 +466,6 @@ static void
 put_rows(ReturnSetInfo *result, const Adoption *adoption, DateADT week)
 {
 	Met		   *first = met_lookup(adoption->weeks, (uint64) (int64) week);
-	Str			none = {NULL, 0};
 
 	for (int i = first == NULL ? -1 : (int) first->value; i >= 0; i = adoption->groups[i].next)
 	{
@@ -487,7 +479,7 @@ put_rows(ReturnSetInfo *result, const Adoption *adoption, DateADT week)
 			if (group->out_of[signal] == 0)
 				continue;
 			put_name(values, nulls, 0, diary_place(adoption->diary, group->key.place)->name);
-			put_name(values, nulls, 1, group->key.role < 0 ? none : names_text(adoption->roles, group->key.role));
+			put_name(values, nulls, 1, role_name(adoption->diary, group->key.role));
 			values[2] = CStringGetTextDatum(signal_names[signal]);
 			values[3] = Int64GetDatum(group->found[signal]);
 			values[4] = Int64GetDatum(group->out_of[signal]);
@@ -517,7 +509,7 @@ workarounds_of_week(PG_FUNCTION_ARGS)
 	/* wherever it is that week, and shifts that begin before or end after it */
 	diary_span(adoption->diary, (week - 2) * USECS_PER_DAY, (week + 9) * USECS_PER_DAY);
 	met_insert(adoption->done, (uint64) (int64) week, &found);
-	for (int i = 0; !found && i < names_count(adoption->actors); i++)
+	for (int i = 0; !found && i < adoption->people_size; i++)
 		count_shifts(adoption, i, week);
 	MemoryContextSwitchTo(old);
 	put_rows((ReturnSetInfo *) fcinfo->resultinfo, adoption, week);

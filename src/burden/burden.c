@@ -21,6 +21,7 @@
 #include "burden/cell.h"
 #include "burden/diary.h"
 #include "burden/met.h"
+#include "detect/event.h"
 #include "detect/rules.h"
 #include "message/statement.h"
 #include "record/owner.h"
@@ -31,10 +32,14 @@ PG_FUNCTION_INFO_V1(burden_of_time);
 /* An alert of the month that is read. */
 typedef struct Alert
 {
-	Event	   *event;
-	Str			patient;		/* stands for all ids */
-	Str			person;			/* who was shown it; it has a code */
+	int			patient;		/* numbers: of what stands for all ids, ... */
+	int			person;			/* ... of who was shown it, ... */
+	int			code;			/* ... and of what it says; it has all three */
 	int			cell;			/* -1 where the caller does not see it */
+	TimestampTz at;
+	int32		sequence;
+	int64		id;
+	Str			rest[5];		/* subject, item, value, source_system and actor, for the canonical order */
 } Alert;
 
 /* A duplicate entry of the month that is read. */
@@ -63,8 +68,8 @@ typedef struct Burden
 	bool		by_role;
 	int64		redundant_within;
 	Cells	   *cells;
-	Names	   *roles;
-	Names	   *actors;
+	Names	   *patients;		/* that alerts are about */
+	Names	   *codes;			/* of alerts */
 
 	/* of the month that is read */
 	MemoryContext month;
@@ -98,6 +103,13 @@ is_directed(const Event *e)
 	return e->recipient.data != NULL || e->stated_recipient_role.data != NULL;
 }
 
+/* Whom an event falls to. */
+static Party
+burdened_party(const Entry *e)
+{
+	return e->sort->fires && is_directed(&e->brief) ? RECIPIENT : ACTOR;
+}
+
 /* The person that an alert was shown to. */
 static Str
 alert_person(const Event *e)
@@ -107,19 +119,18 @@ alert_person(const Event *e)
 
 /* The cell that an event counts in. */
 static int
-event_cell(Burden *burden, const Entry *e)
+event_cell(Burden *burden, Entry *e)
 {
-	bool		recipient = e->sort->fires && is_directed(&e->brief);
-	Event	   *brief = unconstify(Event *, &e->brief);
+	Party		party = burdened_party(e);
 	CellKey		key = {0, e->place, -1, -1};
 
 	if (burden->by_day)
 	{
 		key.day = e->day;
-		key.actor = name_number(burden->actors, recipient ? brief->recipient : brief->actor, burden->context);
+		key.actor = diary_person(burden->diary, e, party);
 	}
 	if (burden->by_role)
-		key.role = name_number(burden->roles, recipient ? recipient_role(brief) : actor_role(brief), burden->context);
+		key.role = diary_role(burden->diary, e, party);
 	return cell_number(burden->cells, &key);
 }
 
@@ -186,34 +197,38 @@ month_begins(void *arg, TimestampTz from, TimestampTz until)
 
 /* Notes an alert, so that those alike can be told at the end of the month. */
 static void
-note_alert(Burden *burden, const Entry *e, int cell)
+note_alert(Burden *burden, Entry *e, int cell)
 {
-	MemoryContext old = MemoryContextSwitchTo(burden->month);
-	Event	   *event = diary_whole(burden->diary, e);
-	Str			person = alert_person(event);
+	const Str	rest[] = {e->subject, e->item, e->value, e->brief.system, e->brief.actor};
+	int			person = diary_person(burden->diary, e, burdened_party(e));
+	MemoryContext old;
+	Alert	   *alert;
 
-	if (person.data != NULL && event->code.data != NULL)
+	if (person < 0 || e->code.data == NULL)
+		return;
+	old = MemoryContextSwitchTo(burden->month);
+	if (burden->nalerts == burden->alerts_size)
 	{
-		Alert	   *alert;
-
-		if (burden->nalerts == burden->alerts_size)
-		{
-			burden->alerts_size = Max(256, burden->alerts_size * 2);
-			burden->alerts = burden->alerts == NULL ? palloc(sizeof(Alert) * burden->alerts_size)
-				: repalloc_huge(burden->alerts, sizeof(Alert) * burden->alerts_size);
-		}
-		alert = &burden->alerts[burden->nalerts++];
-		alert->event = event;
-		alert->patient = diary_patient(burden->diary, event->patient);
-		alert->person = person;
-		alert->cell = cell;
+		burden->alerts_size = Max(256, burden->alerts_size * 2);
+		burden->alerts = burden->alerts == NULL ? palloc(sizeof(Alert) * burden->alerts_size)
+			: repalloc_huge(burden->alerts, sizeof(Alert) * burden->alerts_size);
 	}
+	alert = &burden->alerts[burden->nalerts++];
+	alert->patient = name_number(burden->patients, e->patient, burden->context);
+	alert->person = person;
+	alert->code = name_number(burden->codes, e->code, burden->context);
+	alert->cell = cell;
+	alert->at = e->at;
+	alert->sequence = e->sequence;
+	alert->id = e->id;
+	for (int i = 0; i < lengthof(rest); i++)
+		alert->rest[i] = rest[i].data == NULL ? rest[i] : str_copy(rest[i]);
 	MemoryContextSwitchTo(old);
 }
 
 /* Counts an event. */
 static void
-count_event(void *arg, const Entry *e)
+count_event(void *arg, Entry *e)
 {
 	Burden	   *burden = arg;
 	int			cell = diary_place(burden->diary, e->place)->is_visible ? event_cell(burden, e) : -1;
@@ -248,38 +263,51 @@ count_event(void *arg, const Entry *e)
 
 /* --- alerts that are alike --------------------------------------------------- */
 
-/* Order of what makes alerts alike: patient, person, code. */
-static int
-compare_likeness(const Alert *a, const Alert *b)
+/* Are two alerts alike? */
+static bool
+are_alike(const Alert *a, const Alert *b)
 {
-	int			cmp = str_compare(a->patient, b->patient);
-
-	if (cmp == 0)
-		cmp = str_compare(a->person, b->person);
-	return cmp != 0 ? cmp : str_compare(a->event->code, b->event->code);
+	return a->patient == b->patient && a->person == b->person && a->code == b->code;
 }
 
-/* The same, then canonical, for qsort. */
+/* Order by what makes them alike, then canonical (event_compare()), for qsort. */
 static int
 compare_alerts(const void *a, const void *b)
 {
-	int			cmp = compare_likeness(a, b);
+	const Alert *x = a;
+	const Alert *y = b;
 
-	return cmp != 0 ? cmp : event_compare(((const Alert *) a)->event, ((const Alert *) b)->event);
+	if (!are_alike(x, y))
+		return x->patient != y->patient ? (x->patient < y->patient ? -1 : 1)
+			: x->person != y->person ? (x->person < y->person ? -1 : 1) : x->code < y->code ? -1 : 1;
+	if (x->at != y->at)
+		return x->at < y->at ? -1 : 1;
+	if (x->sequence != y->sequence)
+		return x->sequence < y->sequence ? -1 : 1;
+	for (int i = 0; i < lengthof(x->rest); i++)
+	{
+		int			cmp = str_compare(x->rest[i], y->rest[i]);
+
+		if (cmp != 0)
+			return cmp;
+	}
+	return int64_compare(&x->id, &y->id);
 }
 
 /* Was there one like it shortly before what is read? */
 static bool
 is_repeated(Burden *burden, const Alert *alert)
 {
-	Patient    *p = diary_load(burden->diary, alert->event->patient);
+	Patient    *p = diary_load(burden->diary, names_text(burden->patients, alert->patient));
+	Str			code = names_text(burden->codes, alert->code);
+	Str			person = person_name(burden->diary, alert->person);
 
 	for (int i = 0; p != NULL && i < p->nevents && p->events[i].at < burden->from; i++)
 	{
 		const Event *e = &p->events[i];
 
-		if (alert->event->at - e->at <= burden->redundant_within && str_is(e->kind->name, "alert.fired") &&
-			str_equal(e->code, alert->event->code) && str_equal(alert_person(e), alert->person))
+		if (alert->at - e->at <= burden->redundant_within && str_is(e->kind->name, "alert.fired") &&
+			str_equal(e->code, code) && str_equal(alert_person(e), person))
 			return true;
 	}
 	return false;
@@ -294,12 +322,12 @@ count_redundant(Burden *burden)
 	for (int i = 0; i < burden->nalerts; i++)
 	{
 		const Alert *alert = &burden->alerts[i];
-		const Alert *before = i > 0 && compare_likeness(alert - 1, alert) == 0 ? alert - 1 : NULL;
+		const Alert *before = i > 0 && are_alike(alert - 1, alert) ? alert - 1 : NULL;
 
 		if (alert->cell < 0)
 			continue;
-		if (before != NULL ? alert->event->at - before->event->at <= burden->redundant_within :
-			burden->from > DT_NOBEGIN && alert->event->at - burden->from < burden->redundant_within && is_repeated(burden, alert))
+		if (before != NULL ? alert->at - before->at <= burden->redundant_within :
+			burden->from > DT_NOBEGIN && alert->at - burden->from < burden->redundant_within && is_repeated(burden, alert))
 			cell_counts(burden->cells, alert->cell)[N_REDUNDANT]++;
 	}
 }
@@ -369,8 +397,8 @@ burden_begin(bool by_day, bool by_role, int64 redundant_within)
 	burden->by_role = by_role;
 	burden->redundant_within = redundant_within;
 	burden->cells = cells_begin();
-	burden->roles = names_begin(64);
-	burden->actors = names_begin(1024);
+	burden->patients = names_begin(1024);
+	burden->codes = names_begin(64);
 	burden->reader = (Reader) {month_begins, count_event, month_ends, burden};
 	burden->diary = diary_begin(&burden->reader);
 	return burden;
@@ -380,16 +408,14 @@ burden_begin(bool by_day, bool by_role, int64 redundant_within)
 static void
 put_rows(ReturnSetInfo *result, const Burden *burden, DateADT day)
 {
-	Str			none = {NULL, 0};
-
 	for (const Cell *cell = first_cell(burden->cells, day); cell != NULL; cell = next_cell(burden->cells, cell))
 	{
 		Datum		values[3 + NCOUNTS];
 		bool		nulls[3 + NCOUNTS] = {0};
 
 		put_name(values, nulls, 0, diary_place(burden->diary, cell->key.place)->name);
-		put_name(values, nulls, 1, cell->key.role < 0 ? none : names_text(burden->roles, cell->key.role));
-		put_name(values, nulls, 2, cell->key.actor < 0 ? none : names_text(burden->actors, cell->key.actor));
+		put_name(values, nulls, 1, role_name(burden->diary, cell->key.role));
+		put_name(values, nulls, 2, person_name(burden->diary, cell->key.actor));
 		for (int n = 0; n < NCOUNTS; n++)
 			values[3 + n] = Int64GetDatum(cell->counts[n]);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);

@@ -13,6 +13,72 @@ LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 400 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION workflow_track.days_read() IS
 'the days on which there may be events, wherever';
 
+CREATE FUNCTION workflow_track.make_pages(marked date[]) RETURNS TABLE (day date, events bytea)
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.make_pages(date[]) IS
+'part of fold_diary(): pages of days that are marked or have none, of all months with a partition of their own';
+
+CREATE FUNCTION workflow_track.page_events(events bytea)
+RETURNS TABLE (event_id bigint, occurred_at timestamptz, recorded_at timestamptz, source_sequence integer, time_precision text, entry_method text,
+	facility text, patient_id text, encounter_id text, kind text, actor text, actor_role text, recipient text, recipient_role text, source_system text,
+	subject text, item text, code text, value text)
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.page_events(bytea) IS
+'the events of a page of the diary; subject, item, code and value of alerts alone';
+
+CREATE FUNCTION workflow_track.fold_diary() RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	folded bigint;
+BEGIN
+	-- This reads events, whose lock comes before those of rollups, as in drop_before().
+	LOCK TABLE workflow_track.event IN ACCESS SHARE MODE;
+	LOCK TABLE workflow_track.diary_page IN SHARE ROW EXCLUSIVE MODE;
+	-- One snapshot for the marks and for the events.
+	WITH marked AS (DELETE FROM workflow_track.diary_mark RETURNING day),
+	written AS (
+		INSERT INTO workflow_track.diary_page (day, events)
+			SELECT p.day, p.events FROM workflow_track.make_pages(ARRAY(SELECT DISTINCT m.day FROM marked AS m)) AS p
+		ON CONFLICT (day) DO UPDATE SET events = excluded.events
+		RETURNING 1)
+	SELECT count(*) INTO folded FROM written;
+	RETURN folded;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.fold_diary() IS
+'makes the pages of the diary whose days are marked, or that are not there yet; returns how many there were';
+
+CREATE FUNCTION workflow_track.empty_diary() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	LOCK TABLE workflow_track.diary_page IN SHARE ROW EXCLUSIVE MODE;
+	DELETE FROM workflow_track.diary_page;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.empty_diary() IS
+'part of rebuild(): empties the diary; until its pages are made anew, reports read the events of their days';
+
+CREATE FUNCTION workflow_track.check_diary() RETURNS TABLE (relation text, problem text, patient_id text, difference jsonb)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET enable_nestloop = off SET jit = off AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	WITH page AS MATERIALIZED (
+		SELECT p.day, p.events FROM workflow_track.diary_page AS p WHERE p.day NOT IN (SELECT m.day FROM workflow_track.diary_mark AS m)),
+	kept AS (SELECT p.day, x.* FROM page AS p CROSS JOIN LATERAL workflow_track.page_events(p.events) AS x),
+	stored AS (
+		SELECT p.day, e.event_id, e.occurred_at, coalesce(e.recorded_at, e.occurred_at) AS recorded_at, e.source_sequence, e.time_precision::text, e.entry_method::text,
+			e.facility, e.patient_id, e.encounter_id, e.kind, e.actor, e.actor_role, e.recipient, e.recipient_role, e.source_system,
+			a.subject, a.item, a.code, a.value
+		FROM workflow_track.event AS e JOIN page AS p ON p.day = e.occurred_at::date
+			LEFT JOIN LATERAL (SELECT e.subject, e.item, e.code::text AS code, e.value) AS a ON e.kind = 'alert.fired')
+	SELECT 'diary_page', 'missing', s.patient_id, to_jsonb(s) FROM (TABLE stored EXCEPT ALL TABLE kept) AS s
+	UNION ALL
+	SELECT 'diary_page', 'unexpected', k.patient_id, to_jsonb(k) FROM (TABLE kept EXCEPT ALL TABLE stored) AS k;
+END
+$$;
+COMMENT ON FUNCTION workflow_track.check_diary() IS 'part of check_consistency(): pages of the diary against the events of their days';
+
 CREATE FUNCTION workflow_track.burden_of_day(day date, redundant_within interval)
 RETURNS TABLE (facility text, role text, actor text, encounters bigint, events bigint, alerts bigint, redundant_alerts bigint, overridden_alerts bigint,
 	manual_entries bigint, duplicate_entries bigint, interface_duplicates bigint, screens bigint)
@@ -58,6 +124,28 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION workflow_track.burden_change(timestamptz, timestamptz, timestamptz, timestamptz, boolean) IS
 'what fell to whom in a time before a change and in one after it, in numbers, by encounter, and as a ratio of the two';
+
+CREATE FUNCTION workflow_track.setup_diary() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $setup$
+BEGIN
+	CREATE TABLE IF NOT EXISTS workflow_track.diary_mark (
+		day date NOT NULL
+	) WITH (autovacuum_vacuum_scale_factor = 0.02);
+	COMMENT ON TABLE workflow_track.diary_mark IS 'days that events were recorded of since their pages were made; until maintain() makes them anew, reports read the events';
+	PERFORM workflow_track.comment_columns('diary_mark', 'day', 'the day, in UTC; more than once, perhaps');
+
+	CREATE TABLE IF NOT EXISTS workflow_track.diary_page (
+		day date PRIMARY KEY,
+		events bytea NOT NULL
+	);
+	-- Decompressing takes longer than reading.
+	ALTER TABLE workflow_track.diary_page ALTER COLUMN events SET STORAGE EXTERNAL;
+	COMMENT ON TABLE workflow_track.diary_page IS 'events by day, packed, as the reports of burden and adoption read them';
+	PERFORM workflow_track.comment_columns('diary_page', 'day', 'the day, in UTC', 'events', 'its events, as page_events() reads them');
+	GRANT EXECUTE ON FUNCTION workflow_track.fold_diary(), workflow_track.empty_diary() TO workflow_track_admin;
+END
+$setup$;
+COMMENT ON FUNCTION workflow_track.setup_diary() IS 'part of setup(): the diary';
 
 CREATE FUNCTION workflow_track.setup_burden() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $setup$

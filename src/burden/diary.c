@@ -1,6 +1,7 @@
 /*
  * diary.c
- *	  Reads events month by month, each once a query.
+ *	  Reads events month by month, each once a query: from the pages of their
+ *	  days where there are, else from the table.
  *
  * A view asks for one day or week after another, and a function that is called
  * for each keeps what it read between the calls.
@@ -18,7 +19,10 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "analyze/joined.h"
 #include "burden/diary.h"
+#include "burden/mark.h"
+#include "burden/page.h"
 #include "compat.h"
 #include "detect/event.h"
 #include "detect/loader.h"
@@ -39,13 +43,35 @@ typedef struct Piece
 	TimestampTz until;
 } Piece;
 
+/* What is known of a text of a page; numbers are -1 until they are known. */
+typedef struct Known
+{
+	int			person;
+	int			role;
+	int			place;
+	int			kind;
+	Str			patient;		/* of a patient, what stands for all ids; null until it is known */
+	bool		is_test;
+} Known;
+
+/* The role that was looked up for a person last. */
+typedef struct LookedUp
+{
+	const char *name;
+	int			role;
+} LookedUp;
+
 struct Diary
 {
 	MemoryContext context;
 	const Reader *reader;
 	Snapshot	snapshot;
-	const Visible *visible;
 	Joined	   *joined;
+	Reference	reference;
+	Names	   *people;
+	Names	   *roles;
+	int			looked_up_size;
+	LookedUp   *looked_up;		/* by number of the person */
 	Loader	   *loader;			/* while months are read */
 	MemoryContext loaded;		/* of the patient that was asked for last ... */
 	Str			loaded_id;		/* ... by this id; null is none */
@@ -56,51 +82,21 @@ struct Diary
 	int			read_size;
 	Piece	   *read;
 	Piece		piece;			/* what is read now */
-	Names	   *places;
-	int			places_size;
-	Place	   *place;			/* by number */
-	Names	   *kinds;
-	int			kinds_size;
-	KindSort   *sort;			/* by number */
-	Names	   *zones;			/* facilities that have a row of their own ... */
-	Str		   *zone;			/* ... and their time zones, by number */
-	int			last_place;
-	Oid			manual;			/* labels of entry_method, once known */
-	Oid			interface;
+	DateADT		first_day;		/* of the piece ... */
+	bool	   *has_page;		/* ... and for each day, whether its page was read */
+	Entry		entry;			/* what is read now */
 };
 
-/* Which kinds document something, and what the current maps say of systems. */
-static Statement find_sorts = {
-	"SELECT k.kind, NULL FROM workflow_track.event_kind k WHERE k.kind = 'medication.administered' "
-	"OR k.category IN ('intake', 'vitals', 'history', 'assessment', 'diagnosis', 'procedure', 'immunization', 'data') "
-	"UNION ALL SELECT s.kind, u.system FROM workflow_track.workflow_step s JOIN workflow_track.workflow w USING (workflow, version) "
-	"CROSS JOIN LATERAL unnest(s.systems) u(system) WHERE w.state = 'current'",
-	0, {0}, true
-};
 static Statement find_first = {
 	"SELECT min(p.first_at) FROM workflow_track.patient_state p", 0, {0}, true
 };
-static Statement find_zones = {
-	"SELECT f.facility, f.timezone FROM workflow_track.facility f", 0, {0}, true
+static Statement find_pages = {
+	"SELECT p.day, p.events FROM workflow_track.diary_page p WHERE p.day >= $1 AND p.day <= $2 "
+	"AND p.day NOT IN (SELECT m.day FROM workflow_track.diary_mark m)",
+	2, {DATEOID, DATEOID}, true
 };
 
 /* --- small things ----------------------------------------------------------- */
-
-/* The number of a name, which is copied when it is new; of a null, -1. */
-int
-name_number(Names *names, Str name, MemoryContext context)
-{
-	int			number = names_find(names, name);
-
-	if (number < 0 && name.data != NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(context);
-
-		number = names_intern(names, str_copy(name));
-		MemoryContextSwitchTo(old);
-	}
-	return number;
-}
 
 /* A text that may be null as a column of a result. */
 void
@@ -118,190 +114,116 @@ interval_usecs(const Interval *interval)
 	return interval->time + interval->day * USECS_PER_DAY;
 }
 
-/* A text of the row that a statement found, copied into the diary's memory. */
-static Str
-found_text(const Diary *diary, uint64 row, int column)
-{
-	MemoryContext old = MemoryContextSwitchTo(diary->context);
-	Str			s = {NULL, 0};
-	bool		isnull;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
-
-	if (!isnull)
-		s = str_copy(str_of_datum(value));
-	MemoryContextSwitchTo(old);
-	return s;
-}
-
-/* --- kinds ------------------------------------------------------------------- */
-
-/* What a kind begins or ends, by its name. */
-Bound
-kind_bound(Str kind)
-{
-	if (str_is(kind, "encounter.admitted"))
-		return BOUND_ADMITTED;
-	if (str_is(kind, "encounter.discharged"))
-		return BOUND_DISCHARGED;
-	return str_is(kind, "encounter.registered") ? BOUND_REGISTERED : NOT_A_BOUND;
-}
-
-/* What a kind is, by its name alone. */
-static KindSort
-sort_of(Str kind)
-{
-	KindSort	sort = {0};
-
-	sort.fires = str_is(kind, "alert.fired");
-	sort.overrides = str_is(kind, "alert.overridden");
-	sort.is_screen = str_is(kind, "screen.used");
-	sort.is_note = str_is(kind, "note.signed");
-	sort.bound = kind_bound(kind);
-	return sort;
-}
-
-/* What a kind is. */
-static KindSort *
-kind_sort(Diary *diary, Str kind)
-{
-	int			known = names_count(diary->kinds);
-	int			number = name_number(diary->kinds, kind, diary->context);
-
-	if (number < known)
-		return &diary->sort[number];
-	if (number >= diary->kinds_size)
-	{
-		MemoryContext old = MemoryContextSwitchTo(diary->context);
-
-		diary->kinds_size = Max(128, diary->kinds_size * 2);
-		diary->sort = diary->sort == NULL ? palloc(sizeof(KindSort) * diary->kinds_size)
-			: repalloc(diary->sort, sizeof(KindSort) * diary->kinds_size);
-		MemoryContextSwitchTo(old);
-	}
-	diary->sort[number] = sort_of(kind);
-	return &diary->sort[number];
-}
-
-/* Takes a row of find_sorts. */
-static void
-take_sort(Diary *diary, uint64 row)
-{
-	KindSort   *sort = kind_sort(diary, found_text(diary, row, 1));
-	Str			system = found_text(diary, row, 2);
-	MemoryContext old = MemoryContextSwitchTo(diary->context);
-
-	if (system.data == NULL)
-		sort->documents = true;
-	else
-	{
-		sort->systems = sort->systems == NULL ? palloc(sizeof(Str))
-			: repalloc(sort->systems, sizeof(Str) * (sort->nsystems + 1));
-		sort->systems[sort->nsystems++] = system;
-	}
-	MemoryContextSwitchTo(old);
-}
-
-/* Reads what kinds are and where facilities are, which the caller may not read. */
-static void
-read_references(Diary *diary)
-{
-	Caller		caller;
-
-	owner_begin(&caller);
-	statement_connect();
-	statement_run(&find_sorts, NULL, NULL);
-	for (uint64 i = 0; i < SPI_processed; i++)
-		take_sort(diary, i);
-	statement_run(&find_zones, NULL, NULL);
-	diary->zone = MemoryContextAlloc(diary->context, sizeof(Str) * Max(SPI_processed, 1));
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		name_number(diary->zones, found_text(diary, i, 1), diary->context);
-		diary->zone[i] = found_text(diary, i, 2);
-	}
-	SPI_finish();
-	owner_end(&caller);
-}
-
-/* --- facilities -------------------------------------------------------------- */
-
-/* The clock of a facility that the caller sees: that of its row in table facility, else UTC. */
-static pg_tz *
-place_zone(const Diary *diary, Str facility)
-{
-	int			number = names_find(diary->zones, facility);
-	pg_tz	   *zone = number < 0 ? pg_tzset("UTC")
-		: pg_tzset(pnstrdup(diary->zone[number].data, diary->zone[number].len));
-
-	if (zone == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("facility \"%.*s\" has no valid time zone", facility.len, facility.data),
-				 errhint("Mend its row in table workflow_track.facility; view pg_timezone_names lists time zones.")));
-	return zone;
-}
-
-/* The number of a facility. */
-static int
-place_number(Diary *diary, Str facility)
-{
-	int			known = names_count(diary->places);
-	int			number;
-	Place	   *place;
-
-	if (diary->last_place >= 0 && str_equal(diary->place[diary->last_place].name, facility))
-		return diary->last_place;
-	number = name_number(diary->places, facility, diary->context);
-	diary->last_place = number;
-	if (number < known)
-		return number;
-	if (number >= diary->places_size)
-	{
-		MemoryContext old = MemoryContextSwitchTo(diary->context);
-
-		diary->places_size = Max(16, diary->places_size * 2);
-		diary->place = diary->place == NULL ? palloc(sizeof(Place) * diary->places_size)
-			: repalloc(diary->place, sizeof(Place) * diary->places_size);
-		MemoryContextSwitchTo(old);
-	}
-	place = &diary->place[number];
-	place->name = names_text(diary->places, number);
-	place->is_visible = is_visible(diary->visible, facility);
-	place->zone = place->is_visible ? place_zone(diary, facility) : pg_tzset("UTC");
-	place->from = place->until = 0;
-	return number;
-}
-
 /* A facility by its number. */
 const Place *
 diary_place(const Diary *diary, int place)
 {
-	return &diary->place[place];
+	return &diary->reference.place[place];
 }
 
-/* The day of a moment on a facility's clock. */
-static DateADT
-local_day(Place *place, TimestampTz at)
+/* The name of a person's number; of -1, null. */
+Str
+person_name(const Diary *diary, int person)
 {
-	int64		seconds = at / USECS_PER_SEC - (at % USECS_PER_SEC < 0);
-	pg_time_t	unix_time = seconds + ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)) * SECS_PER_DAY;
+	Str			none = {NULL, 0};
 
-	if (unix_time < place->from || unix_time >= place->until)
+	return person < 0 ? none : names_text(diary->people, person);
+}
+
+/* The name of a role's number; of -1, null. */
+Str
+role_name(const Diary *diary, int role)
+{
+	Str			none = {NULL, 0};
+
+	return role < 0 ? none : names_text(diary->roles, role);
+}
+
+/* All numbers of people are below this. */
+int
+diary_npeople(const Diary *diary)
+{
+	return names_count(diary->people);
+}
+
+/* --- what an event names ------------------------------------------------------ */
+
+/* The number of a name, which is noted where there is room for it. */
+static int
+noted_number(Diary *diary, Names *names, Str name, int *noted)
+{
+	int			number;
+
+	if (noted != NULL && *noted >= 0)
+		return *noted;
+	number = name_number(names, name, diary->context);
+	if (noted != NULL)
+		*noted = number;
+	return number;
+}
+
+/* The number of the person that an event names; -1 if it names none. */
+int
+diary_person(Diary *diary, Entry *e, Party party)
+{
+	return noted_number(diary, diary->people, party == ACTOR ? e->brief.actor : e->brief.recipient, e->person[party]);
+}
+
+/* Where the role is noted that was looked up for a person last. */
+static LookedUp *
+looked_up_role(Diary *diary, int person)
+{
+	if (person >= diary->looked_up_size)
 	{
-		long		after;
-		int			isdst;
-		int			after_isdst;
-		pg_time_t	boundary;
-		int			found = pg_next_dst_boundary(&unix_time, &place->offset, &isdst, &boundary, &after, &after_isdst,
-												 place->zone);
+		int			size = Max(256, person * 2);
 
-		if (found < 0)
-			elog(ERROR, "cannot tell the local time of a facility");
-		place->from = unix_time;
-		place->until = found == 0 ? PG_INT64_MAX : boundary;
+		diary->looked_up = diary->looked_up == NULL ? MemoryContextAllocHuge(diary->context, sizeof(LookedUp) * size)
+			: repalloc_huge(diary->looked_up, sizeof(LookedUp) * size);
+		memset(diary->looked_up + diary->looked_up_size, 0, sizeof(LookedUp) * (size - diary->looked_up_size));
+		diary->looked_up_size = size;
 	}
-	seconds += place->offset;
-	return (DateADT) (seconds / SECS_PER_DAY - (seconds % SECS_PER_DAY < 0));
+	return &diary->looked_up[person];
+}
+
+/* The number of the role of that person then, stated or looked up; -1 if it is not known. */
+int
+diary_role(Diary *diary, Entry *e, Party party)
+{
+	Str			stated = party == ACTOR ? e->brief.stated_actor_role : e->brief.stated_recipient_role;
+	int			person;
+	Str			role;
+	LookedUp   *last;
+
+	if (stated.data != NULL)
+		return noted_number(diary, diary->roles, stated, e->stated_role[party]);
+	person = diary_person(diary, e, party);
+	if (person < 0)
+		return -1;
+	role = party == ACTOR ? actor_role(&e->brief) : recipient_role(&e->brief);
+	if (role.data == NULL)
+		return -1;
+	/* while events are read, equal addresses are equal roles */
+	last = looked_up_role(diary, person);
+	if (last->name != role.data)
+		*last = (LookedUp) {role.data, name_number(diary->roles, role, diary->context)};
+	return last->role;
+}
+
+/* The number of an event's encounter, of those that merges join one; -1 if it has none. */
+int
+diary_encounter(Diary *diary, Entry *e)
+{
+	Names	   *cases = diary->joined->cases;
+	int			number;
+
+	if (e->encounter.data == NULL)
+		return -1;
+	if (e->visit != NULL && *e->visit >= 0)
+		return *e->visit;
+	number = names_root(cases, pair_number(diary->joined, cases, e->patient, e->encounter));
+	if (e->visit != NULL)
+		*e->visit = number;
+	return number;
 }
 
 /* --- reading ----------------------------------------------------------------- */
@@ -312,19 +234,16 @@ diary_begin(const Reader *reader)
 {
 	Diary	   *diary = palloc0(sizeof(Diary));
 
+	(void) table_oid("diary_page"); /* until setup(), an error that says so */
 	diary->context = CurrentMemoryContext;
 	diary->reader = reader;
-	diary->reader = reader;
 	diary->snapshot = GetActiveSnapshot();
-	diary->visible = visible_to_user();
 	diary->joined = joined_read(diary->snapshot);
 	diary->since = DT_NOBEGIN;
 	diary->until = DT_NOEND;
-	diary->places = names_begin(16);
-	diary->kinds = names_begin(128);
-	diary->zones = names_begin(16);
-	diary->last_place = -1;
-	read_references(diary);
+	diary->people = names_begin(1024);
+	diary->roles = names_begin(64);
+	reference_read(&diary->reference, visible_to_user());
 	return diary;
 }
 
@@ -343,15 +262,6 @@ diary_has_day(DateADT day)
 	return day >= FIRST_DAY && day <= LAST_DAY;
 }
 
-/* What stands for all ids that are one patient with an id. */
-Str
-diary_patient(const Diary *diary, Str patient)
-{
-	bool		is_test;
-
-	return joined_patient(diary->joined, patient, &is_test);
-}
-
 /* A patient with all events, until another is asked for; while a month is read. */
 Patient *
 diary_load(Diary *diary, Str patient)
@@ -368,76 +278,187 @@ diary_load(Diary *diary, Str patient)
 	return diary->loaded_patient;
 }
 
-/* An event with all its columns, in the current context. */
-Event *
-diary_whole(Diary *diary, const Entry *e)
-{
-	Event	   *event = palloc(sizeof(Event));
-
-	slot_getallattrs(e->slot);
-	event_read(event, loader_rules(diary->loader), e->slot->tts_values, e->slot->tts_isnull);
-	return event;
-}
-
-/* The number of an event's encounter, of those that merges join one; -1 if it has none. */
-int
-diary_encounter(Diary *diary, const Entry *e)
-{
-	Names	   *cases = diary->joined->cases;
-
-	return e->slot->tts_isnull[EV_ENCOUNTER_ID] ? -1
-		: names_root(cases, pair_number(diary->joined, cases, e->patient, slot_str(e->slot, EV_ENCOUNTER_ID)));
-}
-
-/* How an event was entered. */
+/* Gives an event to the report, once all but what follows from its time is known. */
 static void
-read_method(Diary *diary, Entry *e)
+give_event(Diary *diary)
 {
-	Oid			method = e->slot->tts_isnull[EV_ENTRY_METHOD] ? InvalidOid
-		: DatumGetObjectId(e->slot->tts_values[EV_ENTRY_METHOD]);
+	Entry	   *e = &diary->entry;
 
-	e->by_hand = OidIsValid(method) && method == diary->manual;
-	e->by_interface = OidIsValid(method) && method == diary->interface;
-	if (OidIsValid(method) && !e->by_hand && !e->by_interface)
-	{
-		e->by_hand = event_is_manual(method);
-		e->by_interface = !e->by_hand;
-		*(e->by_hand ? &diary->manual : &diary->interface) = method;
-	}
+	e->day = local_day(&diary->reference.place[e->place], e->at);
+	e->brief.at = e->at;
+	e->brief.facility = diary->reference.place[e->place].name;
+	e->brief.has_actor_role = e->brief.has_recipient_role = false;
+	diary->reader->event(diary->reader->arg, e);
 }
 
-/* Gives an event to the report, if it counts. */
+/* Is an event not of what is read now, or does its day have a page? */
+static bool
+is_elsewhere(const Diary *diary, TimestampTz at)
+{
+	return at < diary->piece.from || at >= diary->piece.until ||
+		(diary->has_page != NULL && diary->has_page[utc_day(at) - diary->first_day]);
+}
+
+/* Gives an event of the table to the report, if it counts. */
 static void
 read_event(Diary *diary, TupleTableSlot *slot)
 {
-	Entry		e;
+	Entry	   *e = &diary->entry;
 	bool		is_test;
+	int			kind;
 
 	slot_getsomeattrs(slot, EV_OCCURRED_AT + 1);
-	e.at = DatumGetTimestampTz(slot->tts_values[EV_OCCURRED_AT]);
-	if (e.at < diary->piece.from || e.at >= diary->piece.until)
+	e->at = DatumGetTimestampTz(slot->tts_values[EV_OCCURRED_AT]);
+	if (is_elsewhere(diary, e->at))
 		return;
 	slot_getsomeattrs(slot, EV_ENTRY_METHOD + 1);
-	e.id = DatumGetInt64(slot->tts_values[EV_EVENT_ID]);
-	if (is_retracted(diary->joined, e.id))
+	e->id = DatumGetInt64(slot->tts_values[EV_EVENT_ID]);
+	if (is_retracted(diary->joined, e->id))
 		return;
-	e.patient = joined_patient(diary->joined, slot_str(slot, EV_PATIENT_ID), &is_test);
+	e->own_patient = slot_str(slot, EV_PATIENT_ID);
+	e->patient = joined_patient(diary->joined, e->own_patient, &is_test);
 	if (is_test)
 		return;
-	e.slot = slot;
-	e.sort = kind_sort(diary, slot_str(slot, EV_KIND));
-	e.place = place_number(diary, slot_str(slot, EV_FACILITY));
-	e.day = local_day(&diary->place[e.place], e.at);
-	read_method(diary, &e);
-	memset(&e.brief, 0, sizeof(Event));
-	e.brief.at = e.at;
-	e.brief.facility = diary->place[e.place].name;
-	e.brief.actor = slot_str(slot, EV_ACTOR);
-	e.brief.recipient = slot_str(slot, EV_RECIPIENT);
-	e.brief.system = slot_str(slot, EV_SOURCE_SYSTEM);
-	e.brief.stated_actor_role = slot_str(slot, EV_ACTOR_ROLE);
-	e.brief.stated_recipient_role = slot_str(slot, EV_RECIPIENT_ROLE);
-	diary->reader->event(diary->reader->arg, &e);
+	e->recorded_at = slot->tts_isnull[EV_RECORDED_AT] ? e->at : DatumGetTimestampTz(slot->tts_values[EV_RECORDED_AT]);
+	e->end = event_end(slot->tts_values);
+	e->sequence = DatumGetInt32(slot->tts_values[EV_SOURCE_SEQUENCE]);
+	kind = kind_number(&diary->reference, slot_str(slot, EV_KIND));
+	e->sort = &diary->reference.sort[kind];
+	e->place = place_number(&diary->reference, slot_str(slot, EV_FACILITY));
+	e->encounter = slot_str(slot, EV_ENCOUNTER_ID);
+	e->by_hand = !slot->tts_isnull[EV_ENTRY_METHOD] && event_is_manual(DatumGetObjectId(slot->tts_values[EV_ENTRY_METHOD]));
+	e->by_interface = !slot->tts_isnull[EV_ENTRY_METHOD] && !e->by_hand;
+	e->subject = slot_str(slot, EV_SUBJECT);
+	e->item = slot_str(slot, EV_ITEM);
+	e->code = slot_str(slot, EV_CODE);
+	e->value = slot_str(slot, EV_VALUE);
+	e->brief.actor = slot_str(slot, EV_ACTOR);
+	e->brief.recipient = slot_str(slot, EV_RECIPIENT);
+	e->brief.system = slot_str(slot, EV_SOURCE_SYSTEM);
+	e->brief.stated_actor_role = slot_str(slot, EV_ACTOR_ROLE);
+	e->brief.stated_recipient_role = slot_str(slot, EV_RECIPIENT_ROLE);
+	give_event(diary);
+}
+
+/* A text of a page. */
+static inline Str
+page_text(const DiaryPage *page, int number)
+{
+	Str			none = {NULL, 0};
+
+	return number < 0 ? none : page->strings[number];
+}
+
+/* Gives an event of a page to the report, if it counts. */
+static void
+read_row(Diary *diary, const DiaryPage *page, Known *known, int *visits)
+{
+	const PageRow *row = &page->row;
+	Entry	   *e = &diary->entry;
+	Known	   *patient = &known[row->patient];
+	int		   *kind = &known[row->kind].kind;
+	int		   *place = &known[row->facility].place;
+
+	if (row->at < diary->piece.from || row->at >= diary->piece.until || is_retracted(diary->joined, row->id))
+		return;
+	e->own_patient = page->strings[row->patient];
+	if (patient->patient.data == NULL)
+		patient->patient = joined_patient(diary->joined, e->own_patient, &patient->is_test);
+	if (patient->is_test)
+		return;
+	if (*kind < 0)
+		*kind = kind_number(&diary->reference, page->strings[row->kind]);
+	if (*place < 0)
+		*place = place_number(&diary->reference, page->strings[row->facility]);
+	e->id = row->id;
+	e->at = row->at;
+	e->end = row->precision == 0 ? row->at : precision_end(row->at, row->precision);
+	e->recorded_at = row->recorded_at;
+	e->sequence = row->sequence;
+	e->sort = &diary->reference.sort[*kind];
+	e->place = *place;
+	e->patient = patient->patient;
+	e->encounter = row->encounter < 0 ? page_text(page, -1) : page->strings[page->encounters[row->encounter].encounter];
+	e->by_hand = row->method == PAGE_MANUAL;
+	e->by_interface = row->method == PAGE_INTERFACE;
+	e->subject = page_text(page, row->subject);
+	e->item = page_text(page, row->item);
+	e->code = page_text(page, row->code);
+	e->value = page_text(page, row->value);
+	e->brief.actor = page_text(page, row->actor);
+	e->brief.recipient = page_text(page, row->recipient);
+	e->brief.system = page_text(page, row->system);
+	e->brief.stated_actor_role = page_text(page, row->actor_role);
+	e->brief.stated_recipient_role = page_text(page, row->recipient_role);
+	e->person[ACTOR] = row->actor < 0 ? NULL : &known[row->actor].person;
+	e->person[RECIPIENT] = row->recipient < 0 ? NULL : &known[row->recipient].person;
+	e->stated_role[ACTOR] = row->actor_role < 0 ? NULL : &known[row->actor_role].role;
+	e->stated_role[RECIPIENT] = row->recipient_role < 0 ? NULL : &known[row->recipient_role].role;
+	e->visit = row->encounter < 0 ? NULL : &visits[row->encounter];
+	give_event(diary);
+}
+
+/* Reads a page. */
+static void
+read_page(Diary *diary, Datum events)
+{
+	DiaryPage	page;
+	Known	   *known;
+	int		   *visits;
+
+	page_open(&page, PG_DETOAST_DATUM_PACKED(events));
+	known = palloc_extended(sizeof(Known) * Max(page.nstrings, 1), MCXT_ALLOC_HUGE);
+	for (int i = 0; i < page.nstrings; i++)
+		known[i] = (Known) {-1, -1, -1, -1, {NULL, 0}, false};
+	visits = palloc_extended(sizeof(int) * Max(page.nencounters, 1), MCXT_ALLOC_HUGE);
+	memset(visits, -1, sizeof(int) * page.nencounters);
+	while (page_next(&page))
+	{
+		CHECK_FOR_INTERRUPTS();
+		read_row(diary, &page, known, visits);
+	}
+	memset(diary->entry.person, 0, sizeof(diary->entry.person));
+	memset(diary->entry.stated_role, 0, sizeof(diary->entry.stated_role));
+	diary->entry.visit = NULL;
+}
+
+/* Reads the days of the piece that have pages; true if these are all on which there may be events. */
+static bool
+read_pages(Diary *diary)
+{
+	DateADT		last_day = utc_day(diary->piece.until - 1);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "workflow_track page", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = CurrentMemoryContext;
+	Datum		bounds[2];
+	uint64		n;
+	HeapTuple  *rows;
+	TupleDesc	desc;
+	Caller		caller;
+
+	diary->first_day = utc_day(diary->piece.from);
+	diary->has_page = palloc0(sizeof(bool) * (last_day - diary->first_day + 1));
+	bounds[0] = DateADTGetDatum(diary->first_day);
+	bounds[1] = DateADTGetDatum(last_day);
+	owner_begin(&caller);
+	statement_connect();
+	statement_run(&find_pages, bounds, NULL);
+	n = SPI_processed;
+	rows = SPI_tuptable->vals;
+	desc = SPI_tuptable->tupdesc;
+	owner_end(&caller);
+	for (uint64 i = 0; i < n; i++)
+	{
+		bool		isnull;
+
+		diary->has_page[DatumGetDateADT(SPI_getbinval(rows[i], desc, 1, &isnull)) - diary->first_day] = true;
+		MemoryContextSwitchTo(context);
+		read_page(diary, SPI_getbinval(rows[i], desc, 2, &isnull));
+		MemoryContextReset(context);
+	}
+	SPI_finish();
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return n == (uint64) (last_day - diary->first_day + 1);
 }
 
 /* The piece that was read of a month; a new one is empty. */
@@ -472,19 +493,23 @@ read_month(Diary *diary, int number, TimestampTz from)
 	from = Max(from, month->lower);
 	if (done->from <= from)
 		return;
-	diary->piece = (Piece) {Max(Max(from, diary->since), diary->loader->horizon), Min(done->from, diary->until)};
+	diary->piece = (Piece) {Max(Max(from, diary->since), diary->loader->horizon), Min(Min(done->from, diary->until), diary->loader->latest)};
 	done->from = from;
 	table = loader_month(diary->loader, number);
 	if (month->is_empty || diary->piece.from >= diary->piece.until)
 		return;
 	diary->reader->begins(diary->reader->arg, diary->piece.from, diary->piece.until);
-	scan = wt_table_beginscan(table->rel, diary->snapshot);
-	while (table_scan_getnextslot(scan, ForwardScanDirection, table->slot))
+	diary->has_page = NULL;
+	if (!has_pages(month) || !read_pages(diary))
 	{
-		CHECK_FOR_INTERRUPTS();
-		read_event(diary, table->slot);
+		scan = wt_table_beginscan(table->rel, diary->snapshot);
+		while (table_scan_getnextslot(scan, ForwardScanDirection, table->slot))
+		{
+			CHECK_FOR_INTERRUPTS();
+			read_event(diary, table->slot);
+		}
+		table_endscan(scan);
 	}
-	table_endscan(scan);
 	diary->reader->ends(diary->reader->arg);
 }
 
@@ -506,13 +531,6 @@ first_event(void)
 	SPI_finish();
 	owner_end(&caller);
 	return first;
-}
-
-/* The day of a moment in UTC. */
-static DateADT
-utc_day(TimestampTz at)
-{
-	return (DateADT) (at / USECS_PER_DAY - (at % USECS_PER_DAY < 0));
 }
 
 /* days_read(): the days on which there may be events, wherever. */
@@ -572,11 +590,15 @@ diary_span(Diary *diary, TimestampTz from, TimestampTz until)
 	diary->loader = loader_begin(diary->snapshot);
 	diary->loaded = AllocSetContextCreate(scratch, "workflow_track patient", ALLOCSET_DEFAULT_SIZES);
 	diary->loaded_id.data = NULL;
+	/* roles that were looked up may have gone */
+	if (diary->looked_up_size > 0)
+		memset(diary->looked_up, 0, sizeof(LookedUp) * diary->looked_up_size);
 	for (int m = 0; m < diary->loader->nmonths; m++)
 		if (diary->loader->months[m].upper > from && diary->loader->months[m].lower < until)
 			read_month(diary, m, from);
 	loader_end(diary->loader);
 	diary->loader = NULL;
+	diary->has_page = NULL;
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);
 }

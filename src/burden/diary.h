@@ -12,58 +12,41 @@
 
 #include "postgres.h"
 
-#include "executor/tuptable.h"
-#include "fmgr.h"
-#include "pgtime.h"
-#include "utils/date.h"
-
-#include "analyze/joined.h"
+#include "burden/reference.h"
 #include "detect/detect.h"
-#include "report/visible.h"
 
-/* What begins or ends a stay or a visit; NOT_A_BOUND is any other kind. */
-typedef enum Bound
+/* The two that an event names. */
+typedef enum Party
 {
-	NOT_A_BOUND, BOUND_ADMITTED, BOUND_DISCHARGED, BOUND_REGISTERED
-} Bound;
-
-/* A kind, as the reports look at it. */
-typedef struct KindSort
-{
-	bool		fires;			/* alert.fired */
-	bool		overrides;		/* alert.overridden */
-	bool		is_screen;		/* screen.used */
-	bool		is_note;		/* note.signed */
-	bool		documents;		/* somebody writes down what was done or found */
-	Bound		bound;
-	int			nsystems;		/* systems that steps of the map name for it, of all steps that name any */
-	Str		   *systems;
-} KindSort;
-
-/* A facility: whether the caller sees it, and its clock. */
-typedef struct Place
-{
-	Str			name;
-	bool		is_visible;
-	pg_tz	   *zone;
-	pg_time_t	from;			/* its offset from UTC between two moments */
-	pg_time_t	until;
-	long		offset;
-} Place;
+	ACTOR, RECIPIENT, NPARTIES
+} Party;
 
 /* An event. */
 typedef struct Entry
 {
-	TupleTableSlot *slot;		/* its columns up to entry_method */
 	int64		id;
 	TimestampTz at;
+	TimestampTz end;			/* the last instant that `at` may mean */
+	TimestampTz recorded_at;
+	int32		sequence;
 	const KindSort *sort;
 	int			place;			/* number of its facility */
 	DateADT		day;			/* there */
 	Str			patient;		/* stands for all ids that are one with its own */
+	Str			own_patient;
+	Str			encounter;
 	bool		by_hand;
 	bool		by_interface;
+	Str			subject;		/* this and those below of alerts alone */
+	Str			item;
+	Str			code;
+	Str			value;
 	Event		brief;			/* what a look-up of roles needs of it */
+
+	/* where numbers are kept for the events of a page, -1 until they are known; NULL elsewhere */
+	int		   *person[NPARTIES];
+	int		   *stated_role[NPARTIES];
+	int		   *visit;
 } Entry;
 
 typedef struct Diary Diary;
@@ -72,7 +55,7 @@ typedef struct Diary Diary;
 typedef struct Reader
 {
 	void		(*begins) (void *arg, TimestampTz from, TimestampTz until); /* a month, or its end */
-	void		(*event) (void *arg, const Entry *e);
+	void		(*event) (void *arg, Entry *e); /* its texts do not outlive the call */
 	void		(*ends) (void *arg);
 	void	   *arg;
 } Reader;
@@ -82,13 +65,14 @@ extern void diary_span(Diary *diary, TimestampTz from, TimestampTz until);
 extern bool diary_has_day(DateADT day);
 extern void diary_limit(Diary *diary, TimestampTz since, TimestampTz until);
 extern const Place *diary_place(const Diary *diary, int place);
-extern int	diary_encounter(Diary *diary, const Entry *e);
-extern Str	diary_patient(const Diary *diary, Str patient);
+extern int	diary_person(Diary *diary, Entry *e, Party party);
+extern int	diary_role(Diary *diary, Entry *e, Party party);
+extern int	diary_encounter(Diary *diary, Entry *e);
+extern int	diary_npeople(const Diary *diary);
+extern Str	person_name(const Diary *diary, int person);
+extern Str	role_name(const Diary *diary, int role);
 extern Patient *diary_load(Diary *diary, Str patient);
-extern Event *diary_whole(Diary *diary, const Entry *e);
-extern Bound kind_bound(Str kind);
 extern int64 interval_usecs(const Interval *interval);
-extern int	name_number(Names *names, Str name, MemoryContext context);
 extern void put_name(Datum *values, bool *nulls, int column, Str name);
 
 #endif							/* WT_DIARY_H */

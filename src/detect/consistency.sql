@@ -368,7 +368,7 @@ BEGIN
 			OR CASE WHEN c.patient_id IS NULL THEN EXISTS (SELECT FROM workflow_track.stale_patient)
 				ELSE EXISTS (SELECT FROM workflow_track.stale_patient AS s WHERE s.patient_id = c.patient_id) END
 	FROM (SELECT * FROM workflow_track.check_links() UNION ALL SELECT * FROM workflow_track.check_findings() UNION ALL SELECT * FROM workflow_track.check_billing()
-		UNION ALL SELECT * FROM workflow_track.check_identities()) AS c;
+		UNION ALL SELECT * FROM workflow_track.check_identities() UNION ALL SELECT * FROM workflow_track.check_diary()) AS c;
 END
 $$;
 COMMENT ON FUNCTION workflow_track.check_consistency() IS

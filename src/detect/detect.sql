@@ -257,6 +257,7 @@ BEGIN
 	COMMIT;
 	SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
 	PERFORM workflow_track.empty_follows();
+	PERFORM workflow_track.empty_diary();
 	COMMIT;
 	SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
 	PERFORM workflow_track.begin_rebuild();
@@ -265,6 +266,7 @@ BEGIN
 	PERFORM workflow_track.fold_follows();
 	PERFORM workflow_track.fold_handoffs();
 	PERFORM workflow_track.fold_identities();
+	PERFORM workflow_track.fold_diary();
 END
 $$;
 COMMENT ON PROCEDURE workflow_track.rebuild(integer) IS
@@ -341,6 +343,7 @@ BEGIN
 	PERFORM workflow_track.fold_follows();
 	PERFORM workflow_track.fold_handoffs();
 	PERFORM workflow_track.fold_identities();
+	PERFORM workflow_track.fold_diary();
 END
 $$;
 COMMENT ON FUNCTION workflow_track.maintain() IS

@@ -65,8 +65,8 @@ enum_rank(Oid value, const char *type, Oid *oids, const char *const *labels, int
 }
 
 /* The last instant that a time of some precision may mean; months as in UTC. */
-static TimestampTz
-end_of_time(TimestampTz at, Precision precision)
+TimestampTz
+precision_end(TimestampTz at, int precision)
 {
 	struct pg_tm tm;
 	fsec_t		fsec;
@@ -98,21 +98,33 @@ end_of_time(TimestampTz at, Precision precision)
 	return end - 1;
 }
 
+/* How exactly an event's time was known. */
+int
+event_precision(const Datum *values)
+{
+	return enum_rank(DatumGetObjectId(values[EV_TIME_PRECISION]), "time_precision",
+					 precision_oids, precision_labels, NPRECISIONS);
+}
+
+/* The label of a precision; of a number that is none, NULL. */
+const char *
+precision_label(int precision)
+{
+	return precision >= 0 && precision < NPRECISIONS ? precision_labels[precision] : NULL;
+}
+
 /* Is an event known to the month or the year only? */
 bool
 event_is_imprecise(const Datum *values)
 {
-	return enum_rank(DatumGetObjectId(values[EV_TIME_PRECISION]), "time_precision",
-					 precision_oids, precision_labels, NPRECISIONS) >= PRECISION_MONTH;
+	return event_precision(values) >= PRECISION_MONTH;
 }
 
 /* The last instant that an event's time may mean. */
 TimestampTz
 event_end(const Datum *values)
 {
-	return end_of_time(DatumGetTimestampTz(values[EV_OCCURRED_AT]),
-					   enum_rank(DatumGetObjectId(values[EV_TIME_PRECISION]), "time_precision",
-								 precision_oids, precision_labels, NPRECISIONS));
+	return precision_end(DatumGetTimestampTz(values[EV_OCCURRED_AT]), event_precision(values));
 }
 
 /* Was an event entered by hand, by its entry_method? */

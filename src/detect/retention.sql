@@ -110,6 +110,8 @@ BEGIN
 	DELETE FROM workflow_track.charge_state WHERE charged_at < month_start;
 	DELETE FROM workflow_track.claim_state WHERE submitted_at < month_start;
 	DELETE FROM workflow_track.missing_state WHERE occurred_at < month_start;
+	DELETE FROM workflow_track.diary_page WHERE day < month_start;
+	DELETE FROM workflow_track.diary_mark WHERE day < month_start;
 	UPDATE workflow_track.detection_state d SET horizon = greatest(d.horizon, month_start);
 	IF touched.ids IS NOT NULL THEN
 		PERFORM workflow_track.touch_patients(touched.ids, touched.times, touched.links);

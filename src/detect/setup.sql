@@ -265,6 +265,7 @@ BEGIN
 	PERFORM workflow_track.setup_state();
 	PERFORM workflow_track.setup_billing_state();
 	PERFORM workflow_track.setup_follows();
+	PERFORM workflow_track.setup_diary();
 	PERFORM workflow_track.setup_identity_state();
 
 	PERFORM workflow_track.make_trigger('event_recorded', 'event', 'INSERT',

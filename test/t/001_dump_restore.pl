@@ -29,7 +29,7 @@ my $dir = PostgreSQL::Test::Utils::tempdir;
 hospital($node, 'origin');
 my %origin = (tables => tables($node, 'origin'), reports => reports($node, 'origin'), schema => schema('origin'));
 holds($origin{tables}, qw(event retraction patient_merge encounter_merge subject_alias test_patient staff facility_access
-	patient_state loop_state duplicate_state misrouted_state identity_stale billing_state charge_state handoff_state handoff_delta handoff_hourly handoff_total follows_mark follows_state follows_total stale_mark
+	patient_state loop_state duplicate_state misrouted_state identity_stale billing_state charge_state handoff_state handoff_delta handoff_hourly handoff_total follows_mark follows_state follows_total diary_mark diary_page stale_mark
 	message message_key message_answer cancellation hl7v2_mapping hl7v2_source));
 
 dump_to('plain', '-Fp');

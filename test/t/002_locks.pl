@@ -29,7 +29,7 @@ $reading->query_safe('BEGIN; SELECT count(*) FROM workflow_track.event_history; 
 passes(q(SELECT place('other')), 'who records for other patients');
 passes(q(SELECT place('recorded')), 'who records for a patient of a transaction that has not come to its commit');
 waits(q(SELECT place('held')), 'who records for a patient of a prepared transaction');
-passes($_, $_) for 'SELECT workflow_track.maintain()', 'SELECT workflow_track.fold_follows()', 'SELECT workflow_track.fold_handoffs()',
+passes($_, $_) for 'SELECT workflow_track.maintain()', 'SELECT workflow_track.fold_follows()', 'SELECT workflow_track.fold_diary()', 'SELECT workflow_track.fold_handoffs()',
 	q(SELECT workflow_track.ensure_partitions(now(), now() + interval '30 months')),
 	q(SELECT workflow_track.retract_event(2, 'test')),
 	q(INSERT INTO workflow_track.staff (actor, role) VALUES ('a', 'provider'));

@@ -225,7 +225,7 @@ sub learn
 		'conditions that claim to leak nothing' => [ q(CREATE FUNCTION pg_temp.leak(text) RETURNS boolean LANGUAGE sql LEAKPROOF AS 'SELECT true') ],
 		'views of one\'s own over the tables' => [ q(CREATE VIEW pg_temp.v AS SELECT * FROM workflow_track.event; SELECT * FROM pg_temp.v) ],
 		'functions of one\'s own over the tables' => [ q(CREATE FUNCTION pg_temp.f() RETURNS SETOF workflow_track.event LANGUAGE sql SECURITY DEFINER AS 'SELECT * FROM workflow_track.event'; SELECT * FROM pg_temp.f()) ],
-		'functions that see every facility' => [ q(SELECT * FROM workflow_track.every_unfolded_handoff(true)), q(SELECT workflow_track.fold_follows()), q(SELECT workflow_track.fold_marked_follows(1)), q(SELECT workflow_track.cancelled_events('{SECRET patient}')), q(SELECT workflow_track.merged_patient_ids('SECRET patient', '{}')), q(SELECT * FROM workflow_track.joined_patients(true)) ],
+		'functions that see every facility' => [ q(SELECT * FROM workflow_track.every_unfolded_handoff(true)), q(SELECT workflow_track.fold_follows()), q(SELECT workflow_track.fold_marked_follows(1)), q(SELECT workflow_track.fold_diary()), q(SELECT * FROM workflow_track.check_diary()), q(SELECT * FROM workflow_track.make_pages('{}')), q(SELECT workflow_track.cancelled_events('{SECRET patient}')), q(SELECT workflow_track.merged_patient_ids('SECRET patient', '{}')), q(SELECT * FROM workflow_track.joined_patients(true)) ],
 		'a scenario played' => [ q(SELECT workflow_track.play_scenario('order', 'SECRET patient')), q(SELECT workflow_track.define_scenario('{}')) ],
 		'a partition of a month' => [ q(SELECT * FROM workflow_track.event_before), q(SELECT * FROM workflow_track.) . (list(q(SELECT partition_name FROM workflow_track.months() ORDER BY upper_bound DESC LIMIT 1)))[0] ],
 	);

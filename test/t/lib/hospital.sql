@@ -72,7 +72,7 @@ INSERT INTO workflow_track.event (kind, occurred_at, time_precision, facility, p
 		pg_temp.draw(n, 8, 300)::text, (ARRAY['normal', 'abnormal', 'critical', NULL])[1 + pg_temp.draw(n, 9, 4)]::workflow_track.severity,
 		'LIS', 'lab', (ARRAY['dr1', 'dr4', 'rn1', 'inbox', 'gone', NULL])[1 + pg_temp.draw(n, 10, 6)], 'interface'
 	FROM visit WHERE n % 10 <> 1;
-SELECT workflow_track.fold_handoffs(), workflow_track.fold_follows();
+SELECT workflow_track.fold_handoffs(), workflow_track.fold_follows(), workflow_track.fold_diary();
 
 INSERT INTO workflow_track.event (kind, occurred_at, facility, patient_id, encounter_id, subject, item, source_system, actor)
 	SELECT 'result.acknowledged', at + (300 + pg_temp.draw(n, 11, 5000)) * interval '1 minute', facility, patient_id, encounter_id,
