@@ -99,3 +99,24 @@ SELECT verdict FROM health WHERE "check" = 'months ahead';
 SELECT maintain();
 SELECT gaps, ahead FROM layout;
 SELECT verdict FROM health WHERE "check" = 'months ahead';
+
+--
+-- Events of a new patient are read where their transaction put them, unless they may not be there any more
+--
+BEGIN;
+SELECT record_event('result.final', 'moved', 'LIS', '2022-03-03 10:00Z', subject => 's1') > 0;
+SELECT ensure_partitions('2022-03-01', now());
+SELECT record_event('result.final', 'moved', 'LIS', '2022-03-04 10:00Z', subject => 's2') > 0;
+COMMIT;
+BEGIN;
+SELECT record_event('result.final', 'rolled back', 'LIS', '2022-03-03 10:00Z', subject => 's1') > 0;
+SAVEPOINT a;
+SELECT record_event('result.final', 'rolled back', 'LIS', '2022-03-04 10:00Z', subject => 's2') > 0;
+ROLLBACK TO a;
+SELECT record_event('result.final', 'rolled back', 'LIS', '2022-03-05 10:00Z', subject => 's3') > 0;
+COMMIT;
+-- in more months than are noted
+SELECT ensure_partitions('2020-03-01', now());
+INSERT INTO event (kind, patient_id, occurred_at, subject) SELECT 'result.final', 'everywhere', '2020-03-01Z'::timestamptz + n * interval '1 month', n FROM generate_series(0, 75) AS n;
+SELECT patient_id, count(*), min(subject COLLATE "C"), max(subject COLLATE "C") FROM unacknowledged_result WHERE patient_id IN ('moved', 'rolled back', 'everywhere') GROUP BY 1 ORDER BY 1;
+SELECT relation, problem FROM check_consistency();

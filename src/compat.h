@@ -60,6 +60,14 @@ struct Node;
 	ExecInsertIndexTuples(result, slot, estate, false, true, taken, NIL)
 #endif
 
+/* The order of an index by a key: PostgreSQL 18 asks whether it descends, before it by the strategy. */
+#if PG_VERSION_NUM >= 180000
+#define wt_index_sort_support(index, descends, key) PrepareSortSupportFromIndexRel(index, descends, key)
+#else
+#define wt_index_sort_support(index, descends, key) \
+	PrepareSortSupportFromIndexRel(index, (descends) ? BTGreaterStrategyNumber : BTLessStrategyNumber, key)
+#endif
+
 /* PostgreSQL 18 lets a row be left out of the check: the one that was tried. */
 #if PG_VERSION_NUM >= 180000
 #define wt_is_unique(result, slot, estate, other) \

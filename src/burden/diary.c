@@ -458,7 +458,7 @@ read_pages(Diary *diary)
 	SPI_finish();
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
-	return n == (uint64) (last_day - diary->first_day + 1);
+	return diary->first_day + (int64) n == (int64) last_day + 1;
 }
 
 /* The piece that was read of a month; a new one is empty. */

@@ -86,7 +86,7 @@ encounter_number(PageWriter *writer, int patient, int encounter)
 static void
 put_number(PageWriter *writer, int number)
 {
-	put_varint(&writer->rows, (uint64) (number + 1));
+	put_varint(&writer->rows, (uint64) number + 1);
 }
 
 /* How an event was entered. */

@@ -16,6 +16,7 @@
 
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
+#include "storage/itemptr.h"
 #include "utils/jsonb.h"
 #include "utils/snapshot.h"
 
@@ -248,6 +249,14 @@ typedef struct Event
 	int			subject_key;
 } Event;
 
+/* Where an event of this transaction is. */
+typedef struct EventPlace
+{
+	int64		event_id;
+	ItemPointerData tid;
+	uint16		partition;		/* for place_partition() */
+} EventPlace;
+
 /* One patient: every id that merges make one, and all their events. */
 typedef struct Patient
 {
@@ -398,6 +407,7 @@ extern const Rules *loader_rules(const Loader *loader);
 extern List *loader_linked_ids(Loader *loader, List *ids);
 extern List *loader_parts(Loader *loader, List *ids);
 extern Patient *loader_patient(Loader *loader, List *ids, TimestampTz since, bool linked);
+extern Patient *loader_placed(Loader *loader, List *ids, const EventPlace *places, int nplaces);
 extern Patient *loader_window(Loader *loader, List *ids, TimestampTz from, bool linked, Earlier *earlier);
 extern Patient *loader_known(Loader *loader, Str id);
 extern Patient *loader_by_id(Loader *loader, Str id, TimestampTz first_at, bool linked);

@@ -245,13 +245,18 @@ mark_follows(const Touched *t, Table *table)
 	table_insert(table, 1, &value, &isnull);
 }
 
-/* Evaluates one patient by its ids, by all events. */
+/* Evaluates one patient by its ids, by all events; of one that is new, these are of this transaction. */
 static void
 evaluate_whole(Loader *loader, Store *store, List *ids, TimestampTz since, bool linked, bool is_new)
 {
-	Patient    *p = loader_patient(loader, ids, since, linked);
+	Touched    *first = *touched_slot(*(Str *) linitial(ids));
+	Patient    *p = NULL;
 	ListCell   *lc;
 
+	if (is_new && !linked && !first->whole && places_known(first))
+		p = loader_placed(loader, ids, first->places, first->nplaces);
+	if (p == NULL)
+		p = loader_patient(loader, ids, since, linked);
 	store_patient(store, p, loader_rules(loader), is_new);
 	foreach(lc, ids)
 	{

@@ -19,6 +19,9 @@ typedef struct Touched
 	struct Touched *before;		/* the one that was noted before it */
 	TimestampTz first_at;		/* no event of this transaction is earlier */
 	int			nevents;		/* how many of them there are */
+	int			nplaces;		/* where they are; -1 if that is not known of all */
+	int			places_size;
+	EventPlace *places;
 	bool		linked;			/* merged, aliased, retracted or a test patient */
 	bool		whole;			/* to be evaluated whole */
 	bool		changed;		/* are its events, or what joins or parts them, others than before? */
@@ -34,6 +37,7 @@ typedef struct Touched
 } Touched;
 
 extern Touched **touched_slot(Str patient);
+extern bool places_known(const Touched *t);
 extern List *list_touched(void);
 extern uint32 count_touched(void);
 

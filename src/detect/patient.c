@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "access/tableam.h"
 #include "catalog/pg_type.h"
 #include "partitioning/partbounds.h"
 #include "partitioning/partdesc.h"
@@ -147,6 +148,20 @@ loader_end(Loader *loader)
 
 /* --- events ---------------------------------------------------------------- */
 
+/* Adds the event that a table's slot holds. */
+static void
+add_event(Loader *loader, Patient *p, int *size, TupleTableSlot *slot)
+{
+	if (p->nevents == *size)
+	{
+		*size = Max(64, *size * 2);
+		p->events = p->events == NULL ? palloc(sizeof(Event) * *size)
+			: repalloc_huge(p->events, sizeof(Event) * *size);
+	}
+	slot_getallattrs(slot);
+	event_read(&p->events[p->nevents++], loader->rules, slot->tts_values, slot->tts_isnull);
+}
+
 /* Adds the events of one id in one month. */
 static void
 load_month(Loader *loader, Patient *p, int *size, Month *month, Str id, TimestampTz since)
@@ -160,16 +175,44 @@ load_month(Loader *loader, Patient *p, int *size, Month *month, Str id, Timestam
 				TimestampTzGetDatum(since));
 	table_find(table, 2);
 	while (table_next(table))
+		add_event(loader, p, size, table->slot);
+}
+
+/* The month whose partition is known; NULL if there is none. */
+static Month *
+month_of_partition(Loader *loader, Oid partition)
+{
+	for (int m = loader->nmonths - 1; m >= 0; m--)
+		if (loader->months[m].relid == partition)
+			return &loader->months[m];
+	return NULL;
+}
+
+/* Adds the events whose places are known; false if one is not there any more. */
+static bool
+load_places(Loader *loader, Patient *p, const EventPlace *places, int nplaces)
+{
+	Month	   *month = NULL;
+	int			size = 0;
+
+	for (int i = 0; i < nplaces; i++)
 	{
-		if (p->nevents == *size)
-		{
-			*size = Max(64, *size * 2);
-			p->events = p->events == NULL ? palloc(sizeof(Event) * *size)
-				: repalloc_huge(p->events, sizeof(Event) * *size);
-		}
-		slot_getallattrs(table->slot);
-		event_read(&p->events[p->nevents++], loader->rules, table->slot->tts_values, table->slot->tts_isnull);
+		Oid			partition = place_partition(&places[i]);
+		ItemPointerData tid = places[i].tid;
+		TupleTableSlot *slot;
+
+		if (month == NULL || month->relid != partition)
+			month = month_of_partition(loader, partition);
+		if (month == NULL)
+			return false;
+		slot = open_month(loader, month)->slot;
+		if (!table_tuple_fetch_row_version(month->table.rel, &tid, loader->snapshot, slot))
+			return false;
+		add_event(loader, p, &size, slot);
+		if (p->events[i].event_id != places[i].event_id)
+			return false;
 	}
+	return true;
 }
 
 /* Drops the retracted events. */
@@ -266,17 +309,37 @@ index_names(Loader *loader, Patient *p, bool linked, Earlier *earlier)
 	p->subjects = subjects;
 }
 
-/* Loads the events of some ids since a moment. */
+/* A patient of some ids, without events so far. */
 static Patient *
-load_events(Loader *loader, List *ids, TimestampTz since, bool linked, Earlier *earlier)
+begin_patient(List *ids)
 {
 	Patient    *p = palloc0(sizeof(Patient));
-	int			size = 0;
 	ListCell   *lc;
 
 	p->ids = palloc(sizeof(Str) * list_length(ids));
 	foreach(lc, ids)
 		p->ids[p->nids++] = *(Str *) lfirst(lc);
+	return p;
+}
+
+/* Puts the events in order, and numbers what is in them. */
+static void
+index_events(Loader *loader, Patient *p, bool linked, Earlier *earlier)
+{
+	sort_events(p);
+	for (int i = 0; i < p->nevents; i++)
+		p->longest_imprecision = Max(p->longest_imprecision, p->events[i].end - p->events[i].at);
+	index_names(loader, p, linked, earlier);
+	index_kinds(p, loader->rules);
+}
+
+/* Loads the events of some ids since a moment. */
+static Patient *
+load_events(Loader *loader, List *ids, TimestampTz since, bool linked, Earlier *earlier)
+{
+	Patient    *p = begin_patient(ids);
+	int			size = 0;
+
 	for (int m = 0; m < loader->nmonths; m++)
 	{
 		Month	   *month = &loader->months[m];
@@ -296,11 +359,7 @@ load_events(Loader *loader, List *ids, TimestampTz since, bool linked, Earlier *
 			drop_retracted(p, retracted, n);
 		p->is_test = load_is_test(loader, p);
 	}
-	sort_events(p);
-	for (int i = 0; i < p->nevents; i++)
-		p->longest_imprecision = Max(p->longest_imprecision, p->events[i].end - p->events[i].at);
-	index_names(loader, p, linked, earlier);
-	index_kinds(p, loader->rules);
+	index_events(loader, p, linked, earlier);
 	return p;
 }
 
@@ -314,6 +373,23 @@ loader_patient(Loader *loader, List *ids, TimestampTz since, bool linked)
 {
 	Patient    *p = load_events(loader, ids, since, linked, NULL);
 
+	p->from = loader->horizon;
+	p->is_whole = true;
+	return p;
+}
+
+/*
+ * Loads a patient of whom there is nothing but some events whose places are
+ * known; NULL if one is not there any more.
+ */
+Patient *
+loader_placed(Loader *loader, List *ids, const EventPlace *places, int nplaces)
+{
+	Patient    *p = begin_patient(ids);
+
+	if (!load_places(loader, p, places, nplaces))
+		return NULL;
+	index_events(loader, p, false, NULL);
 	p->from = loader->horizon;
 	p->is_whole = true;
 	return p;

@@ -24,7 +24,7 @@
 #include "compat.h"
 #include "detect/table.h"
 
-#define BUFFERED_ROWS 500
+#define BUFFERED_ROWS 4000
 
 /* The schema that everything lives in. */
 Oid
@@ -157,10 +157,11 @@ table_begin_writing(Table *table, bool unique)
 	InitResultRelInfo(table->result, table->rel, 1, NULL, 0);
 	ExecOpenIndices(table->result, unique);
 	table->buffer = palloc0(sizeof(TupleTableSlot *) * BUFFERED_ROWS);
+	table->desc = CreateTupleDescCopy(RelationGetDescr(table->rel));
 	MemoryContextSwitchTo(old);
 }
 
-/* Adds the rows that a slot holds to the indexes. */
+/* Adds the row that a slot holds to the indexes. */
 static void
 table_index_row(Table *table, TupleTableSlot *slot, WtUpdateIndexes which)
 {
@@ -184,11 +185,11 @@ table_flush(Table *table)
 	}
 	table_multi_insert(table->rel, table->buffer, table->nbuffered,
 					   GetCurrentCommandId(true), 0, table->bulk);
+	if (!table_index_batch(table))
+		for (int i = 0; i < table->nbuffered; i++)
+			table_index_row(table, table->buffer[i], WT_UPDATE_ALL_INDEXES);
 	for (int i = 0; i < table->nbuffered; i++)
-	{
-		table_index_row(table, table->buffer[i], WT_UPDATE_ALL_INDEXES);
 		ExecClearTuple(table->buffer[i]);
-	}
 	table->nbuffered = 0;
 }
 
@@ -226,7 +227,7 @@ table_insert(Table *table, int ncolumns, const Datum *values, const bool *nulls)
 	if (table->nbuffered == table->nslots)
 	{
 		table->buffer[table->nslots] =
-			MakeSingleTupleTableSlot(RelationGetDescr(table->rel), &TTSOpsHeapTuple);
+			MakeSingleTupleTableSlot(table->desc, &TTSOpsHeapTuple);
 		table->nslots++;
 	}
 	slot = table->buffer[table->nbuffered++];

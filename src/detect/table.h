@@ -30,6 +30,7 @@ typedef struct Table
 	EState	   *estate;
 	ResultRelInfo *result;
 	struct BulkInsertStateData *bulk;
+	TupleDesc	desc;			/* of the rows that are gathered: a copy, which is not counted by the server */
 	int			nbuffered;
 	int			nslots;
 	TupleTableSlot **buffer;
@@ -47,6 +48,7 @@ extern bool table_next(Table *table);
 extern void table_check_columns(Table *table, int ncolumns);
 extern void table_insert(Table *table, int ncolumns, const Datum *values, const bool *nulls);
 extern void table_flush(Table *table);
+extern bool table_index_batch(Table *table);
 extern bool table_insert_unique(Table *table, int ncolumns, const Datum *values, const bool *nulls);
 extern void table_update(Table *table, const ItemPointerData *tid, int ncolumns, const Datum *values,
 						 const bool *nulls);

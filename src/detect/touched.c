@@ -26,12 +26,20 @@
 #include "message/inbox.h"
 #include "record/settle.h"
 
+/* So many places of events are noted, of 16 bytes each, in so many partitions. */
+#define MOST_PLACES 2000000
+#define MOST_PARTITIONS 64
+
 /* All of them; in the transaction's memory, so NULL outside. */
 static Touched **touched = NULL;
 static uint32 touched_mask = 0;
 static uint32 touched_used = 0; /* slots, also of what was rolled back */
 static uint32 touched_count = 0;
 static Touched *noted_last = NULL;	/* before it what came first; levels never fall on the way to it */
+static bool places_are_known = true;	/* where events of this transaction are */
+static int	nplaces = 0;
+static int	npartitions = 0;
+static Oid	partitions[MOST_PARTITIONS];	/* that they are in */
 static int64 *refusable = NULL; /* events of kinds that a rule may refuse */
 static int	nrefusable = 0;
 
@@ -105,6 +113,60 @@ touch_patient(Str patient, TimestampTz first_at, Touch why)
 	t->changed |= why == TOUCH_EVENT || why == TOUCH_WHOLE || why == TOUCH_LINK;
 }
 
+/* The number of a partition; -1 if there are too many. */
+static int
+partition_number(Oid partition)
+{
+	for (int i = npartitions - 1; i >= 0; i--)
+		if (partitions[i] == partition)
+			return i;
+	if (npartitions == MOST_PARTITIONS)
+		return -1;
+	partitions[npartitions] = partition;
+	return npartitions++;
+}
+
+/*
+ * Notes where an event is that was recorded of a touched patient: of one that is
+ * new, no other need be looked for.
+ */
+void
+place_event(Str patient, int64 event_id, Oid partition, const ItemPointerData *tid)
+{
+	Touched    *t = *touched_slot(patient);
+	int			number = places_are_known && nplaces < MOST_PLACES ? partition_number(partition) : -1;
+
+	if (number < 0 || t->nplaces < 0)
+	{
+		t->nplaces = -1;
+		return;
+	}
+	if (t->nplaces == t->places_size)
+	{
+		int			size = Max(8, t->places_size * 2);
+
+		t->places = t->places == NULL ? MemoryContextAlloc(TopTransactionContext, sizeof(EventPlace) * size)
+			: repalloc_huge(t->places, sizeof(EventPlace) * size);
+		t->places_size = size;
+	}
+	t->places[t->nplaces++] = (EventPlace) {event_id, *tid, (uint16) number};
+	nplaces++;
+}
+
+/* Is it known where all events are that this transaction recorded of a patient? */
+bool
+places_known(const Touched *t)
+{
+	return places_are_known && t->nplaces > 0;
+}
+
+/* The partition that an event is in. */
+Oid
+place_partition(const EventPlace *place)
+{
+	return partitions[place->partition];
+}
+
 /* Notes an event that a rule may refuse. */
 void
 note_refusable(int64 event_id)
@@ -135,6 +197,8 @@ forget_touched(void)
 	touched_used = 0;
 	touched_count = 0;
 	noted_last = NULL;
+	places_are_known = true;
+	nplaces = npartitions = 0;
 	refusable = NULL;
 	nrefusable = 0;
 	forget_aliases();
@@ -147,11 +211,15 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId id, SubTransactionId 
 	int			level = GetCurrentTransactionNestLevel();
 
 	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		/* some of the places are of what is rolled back */
+		places_are_known &= touched_count == 0;
 		for (; noted_last != NULL && noted_last->nest_level >= level; noted_last = noted_last->before)
 		{
 			noted_last->nest_level = 0;
 			touched_count--;
 		}
+	}
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 		for (Touched *t = noted_last; t != NULL && t->nest_level >= level; t = t->before)
 			t->nest_level = level - 1;

@@ -28,6 +28,8 @@ typedef enum Touch
 } Touch;
 
 extern void touch_patient(Str patient, TimestampTz first_at, Touch why);
+extern void place_event(Str patient, int64 event_id, Oid partition, const ItemPointerData *tid);
+extern Oid	place_partition(const EventPlace *place);
 extern void detect_touched_now(bool rebase);
 extern void note_refusable(int64 event_id);
 extern bool detection_is_paused(Snapshot snapshot);

@@ -244,6 +244,7 @@ event_recorded(PG_FUNCTION_ARGS)
 	at = DatumGetTimestampTz(slot->tts_values[EV_OCCURRED_AT]);
 	touch_patient(patient, at, kind->is_merge && record_merge(slot, patient, kind->name) ? TOUCH_LINK :
 				  event_is_imprecise(slot->tts_values) ? TOUCH_WHOLE : TOUCH_EVENT);
+	place_event(patient, DatumGetInt64(slot->tts_values[EV_EVENT_ID]), RelationGetRelid(trigger->tg_relation), &slot->tts_tid);
 	mark_day(at);
 	if (kind->may_reject)
 		check_refusal(DatumGetInt64(slot->tts_values[EV_EVENT_ID]), patient, at);
