@@ -307,6 +307,24 @@ A settled at once	V	\N	c	cpt|12001	2024-01-09 08:00	charge.captured
 A settled at once	V	\N	d	cpt|12001	2024-01-10 08:00	procedure.documented
 A settled at once	V	C	s	\N	2024-01-10 08:00	claim.submitted
 \.
+-- what is dated by the day, or of the same instant, may have come after the first submission, not after a later one
+COPY event (patient_id, encounter_id, subject, value, occurred_at, time_precision, kind) FROM stdin;
+A day	V	C	s	2024-01-10 00:00	day	claim.submitted
+A day	V	C	p	2024-01-10 00:00	day	claim.paid
+A day of a time	V	C	a	2024-01-10 00:00	day	claim.accepted
+A day of a time	V	C	s	2024-01-10 15:00	second	claim.submitted
+A day of a time	V	C	p	2024-01-10 14:59:59	second	claim.paid
+A day before	V	C	x	2024-01-09 00:00	day	claim.denied
+A day before	V	C	s	2024-01-10 00:00	day	claim.submitted
+A day twice	V	C	s1	2024-01-10 00:00	day	claim.submitted
+A day twice	V	C	x	2024-01-12 00:00	day	claim.denied
+A day twice	V	C	s2	2024-01-12 00:00	day	claim.submitted
+A day twice	V	C	p	2024-01-12 00:00	day	claim.paid
+A month	V	C	x	2024-01-01 00:00	month	claim.denied
+A month	V	C	s	2024-01-31 23:59:59.999999	second	claim.submitted
+A month after	V	C	x	2024-01-01 00:00	month	claim.denied
+A month after	V	C	s	2024-02-01 00:00	second	claim.submitted
+\.
 SELECT patient_id, submitted_at, outcome, accepted_at, denied_at, paid_at, time_to_answer, time_to_payment, waiting, problems
 FROM claim_outcome_at('2024-02-10') WHERE patient_id LIKE 'A%' ORDER BY patient_id, submitted_at;
 SELECT patient_id, outcome, denied_at, waiting FROM claim_outcome_at('2024-01-12 08:00') WHERE patient_id LIKE 'A%' ORDER BY patient_id, submitted_at;

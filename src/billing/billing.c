@@ -444,21 +444,31 @@ problems_of(const Event *claim, const Billing *b, const Chains *chains)
 	return problems;
 }
 
-/* The answers to a claim, until it is submitted again. */
+/*
+ * The answers to a claim, until it is submitted again.  The first submission has
+ * those before it too that, known to the day say, may have come after it.
+ */
 static void
 find_answers(Search *s, Claim *claim, const KeyedList *submitted, const KeyedList *answers)
 {
-	Keyed		k = by_claim(claim->event, claim->event - s->patient->events + 1);
-	Event	   *again = first_from(s, submitted, k);
-	int			place = place_of(answers, &k);
+	Event	   *e = claim->event;
+	Keyed		first = by_claim(e, 0);
+	Keyed		later = by_claim(e, e - s->patient->events + 1);
+	bool		is_first = first_from(s, submitted, first) == e;
+	Event	   *again = first_from(s, submitted, later);
+	int			begin = place_of(answers, is_first ? &first : &later);
+	int			end = begin;
 	Event	   *answer;
 
-	while ((answer = event_at(s, answers, place + claim->nanswers, &k)) != NULL &&
-		   (again == NULL || answer < again))
-		claim->nanswers++;
-	claim->answers = palloc_extended(sizeof(Event *) * Max(claim->nanswers, 1), MCXT_ALLOC_HUGE);
-	for (int i = 0; i < claim->nanswers; i++)
-		claim->answers[i] = event_at(s, answers, place + i, &k);
+	while ((answer = event_at(s, answers, end, &first)) != NULL && (again == NULL || answer < again))
+		end++;
+	claim->answers = palloc_extended(sizeof(Event *) * Max(end - begin, 1), MCXT_ALLOC_HUGE);
+	for (int i = begin; i < end; i++)
+	{
+		answer = event_at(s, answers, i, &first);
+		if (answer > e || answer->end >= e->at)
+			claim->answers[claim->nanswers++] = answer;
+	}
 }
 
 /* Finds the claims that were submitted. */

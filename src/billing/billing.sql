@@ -118,7 +118,8 @@ BEGIN
 		WHERE c.occurred_at >= horizon GROUP BY 1, 2, 3, 6, 7, 8, 9),
 
 	submission AS MATERIALIZED (
-		SELECT e.*, lead(e.place) OVER (PARTITION BY e.patient, e.encounter, e.claim ORDER BY e.place) AS next_place
+		SELECT e.*, lead(e.place) OVER (PARTITION BY e.patient, e.encounter, e.claim ORDER BY e.place) AS next_place,
+			row_number() OVER (PARTITION BY e.patient, e.encounter, e.claim ORDER BY e.place) = 1 AS is_first
 		FROM event AS e WHERE e.kind = 'claim.submitted'),
 	claim AS (
 		SELECT s.event_id, s.occurred_at AS submitted_at, s.is_test, s.patient_id, s.facility, s.encounter_id, s.subject,
@@ -130,7 +131,8 @@ BEGIN
 			SELECT array_agg(split_part(e.kind, '.', 2) ORDER BY e.place) AS answers, array_agg(e.occurred_at ORDER BY e.place) AS answered_at
 			FROM event AS e
 			WHERE e.kind IN ('claim.accepted', 'claim.denied', 'claim.paid') AND (e.patient, e.encounter, e.claim) = (s.patient, s.encounter, s.claim)
-				AND e.place > s.place AND (s.next_place IS NULL OR e.place < s.next_place)) AS a
+				AND (e.place > s.place OR (s.is_first AND e.occurred_at + CASE e.time_precision WHEN 'second' THEN interval '1 microsecond' ELSE ('1 ' || e.time_precision)::interval END > s.occurred_at))
+				AND (s.next_place IS NULL OR e.place < s.next_place)) AS a
 		WHERE s.occurred_at >= horizon)
 
 	SELECT 'billing_state', 'missing', x.patient_id, to_jsonb(x) FROM (TABLE mismatch EXCEPT TABLE kept_mismatch) AS x

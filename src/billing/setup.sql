@@ -129,10 +129,10 @@ BEGIN
 	PERFORM workflow_track.make_report('claim_outcome', $query$
 		SELECT c.facility, c.patient_id, c.encounter_id, c.subject, c.submitted_event_id, c.submitted_at,
 			coalesce(a.outcome, 'submitted') COLLATE "C" AS outcome, a.accepted_at, a.denied_at, a.paid_at,
-			a.first_at - c.submitted_at AS time_to_answer, a.paid_at - c.submitted_at AS time_to_payment,
-			CASE WHEN a.first_at IS NULL THEN :as_of - c.submitted_at END AS waiting, c.problems
+			a.time_to_answer, a.time_to_payment, CASE WHEN a.time_to_answer IS NULL THEN :as_of - c.submitted_at END AS waiting, c.problems
 		FROM workflow_track.claim c CROSS JOIN LATERAL (
-			SELECT (array_agg(x.answer ORDER BY x.n DESC))[1] AS outcome, min(x.at) AS first_at, min(x.at) FILTER (WHERE x.answer = 'accepted') AS accepted_at,
+			SELECT (array_agg(x.answer ORDER BY x.n DESC))[1] AS outcome, min(greatest(x.at, c.submitted_at)) - c.submitted_at AS time_to_answer,
+				min(greatest(x.at, c.submitted_at)) FILTER (WHERE x.answer = 'paid') - c.submitted_at AS time_to_payment, min(x.at) FILTER (WHERE x.answer = 'accepted') AS accepted_at,
 				min(x.at) FILTER (WHERE x.answer = 'denied') AS denied_at, min(x.at) FILTER (WHERE x.answer = 'paid') AS paid_at
 			FROM unnest(c.answers, c.answered_at) WITH ORDINALITY AS x(answer, at, n) WHERE x.at <= :as_of) a
 		WHERE c.submitted_at <= :as_of$query$,
