@@ -248,6 +248,39 @@ UPDATE staff SET role = 'provider' WHERE actor = 'late';
 INSERT INTO test_patient VALUES ('D1');
 SELECT count(*) FROM diary_mark;
 SELECT role, actor, events FROM interaction_burden WHERE day = '2024-10-11' AND actor IN ('late', 'whom');
+-- what its own transaction records before and after it is folded; its days are not marked any more, and may be anew
+BEGIN;
+INSERT INTO event (occurred_at, kind, patient_id, actor) VALUES ('2024-10-11 07:00Z', 'screen.used', 'D2', 'late');
+SELECT fold_diary();
+INSERT INTO event (occurred_at, kind, patient_id, actor) VALUES ('2024-10-11 07:00Z', 'screen.used', 'D2', 'late');
+SAVEPOINT a;
+SELECT fold_diary();
+ROLLBACK TO a;
+INSERT INTO event (occurred_at, kind, patient_id, actor) VALUES ('2024-10-11 07:00Z', 'screen.used', 'D2', 'late');
+SELECT events FROM interaction_burden WHERE day = '2024-10-11' AND actor = 'late';
+COMMIT;
+SELECT DISTINCT day FROM diary_mark;
+SELECT fold_diary();
+SELECT events FROM interaction_burden WHERE day = '2024-10-11' AND actor = 'late';
+-- a day whose page is not made, as it is of no month with a partition of its own any more
+INSERT INTO diary_page VALUES ('2020-02-02', NULL), ('2020-02-03', '\x010000');
+INSERT INTO diary_mark VALUES ('2020-02-02');
+SELECT fold_diary();
+SELECT day FROM diary_page WHERE day < '2024-01-01';
+-- a page that there is not, as it would be too large
+UPDATE diary_page SET events = NULL WHERE day = '2024-10-11';
+SELECT events FROM interaction_burden WHERE day = '2024-10-11' AND actor = 'late';
+SELECT * FROM check_diary() WHERE difference ->> 'day' = '2024-10-11';
+-- what a superuser may, as what replication applies
+SET session_replication_role = replica;
+INSERT INTO event (occurred_at, recorded_at, kind, patient_id, actor) VALUES ('2024-10-11 08:00Z', NULL, 'screen.used', 'D3', 'late');
+RESET session_replication_role;
+SELECT fold_diary();
+DELETE FROM diary_page WHERE day < '2024-01-01';
+SELECT * FROM check_diary();
+-- many marks
+INSERT INTO diary_mark SELECT '2024-10-12' FROM generate_series(1, 300000);
+SELECT events FROM interaction_burden WHERE day = '2024-10-11' AND actor = 'late';
 -- a page that was tampered with
 UPDATE diary_page SET events = (SELECT events FROM diary_page WHERE day = '2024-10-10') WHERE day = '2024-10-11';
 SELECT relation, problem, count(*) > 0 FROM check_diary() GROUP BY 1, 2 ORDER BY 1, 2;
@@ -256,6 +289,8 @@ SELECT count(*) FROM interaction_burden WHERE day = '2024-10-11';
 UPDATE diary_page SET events = '\x01ff01' WHERE day = '2024-10-11';
 SELECT count(*) FROM interaction_burden WHERE day = '2024-10-11';
 UPDATE diary_page SET events = '\x010100000101' WHERE day = '2024-10-11';
+SELECT count(*) FROM interaction_burden WHERE day = '2024-10-11';
+UPDATE diary_page SET events = '\x01010178000200000006010100010000000000' WHERE day = '2024-10-11';
 SELECT count(*) FROM interaction_burden WHERE day = '2024-10-11';
 UPDATE diary_page SET events = '' WHERE day = '2024-10-11';
 SELECT count(*) FROM interaction_burden WHERE day = '2024-10-11';

@@ -122,7 +122,7 @@ BEGIN
 	PERFORM workflow_track.make_message_month(m)
 		FROM generate_series(date_trunc('month', first_message_month, 'UTC'), now(), interval '1 month') m;
 	TRUNCATE workflow_track.event_kind, workflow_track.workflow, workflow_track.facility_access, workflow_track.hl7v2_mapping,
-		workflow_track.detection_state, workflow_track.installation CASCADE;
+		workflow_track.detection_state, workflow_track.installation, workflow_track.diary_page, workflow_track.diary_mark CASCADE;
 END
 $$;
 COMMENT ON FUNCTION workflow_track.prepare_restore(timestamptz, timestamptz) IS

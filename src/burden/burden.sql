@@ -36,11 +36,13 @@ BEGIN
 	LOCK TABLE workflow_track.diary_page IN SHARE ROW EXCLUSIVE MODE;
 	-- One snapshot for the marks and for the events.
 	WITH marked AS (DELETE FROM workflow_track.diary_mark RETURNING day),
+	made AS MATERIALIZED (SELECT p.day, p.events FROM workflow_track.make_pages(ARRAY(SELECT DISTINCT m.day FROM marked AS m)) AS p),
 	written AS (
-		INSERT INTO workflow_track.diary_page (day, events)
-			SELECT p.day, p.events FROM workflow_track.make_pages(ARRAY(SELECT DISTINCT m.day FROM marked AS m)) AS p
+		INSERT INTO workflow_track.diary_page (day, events) SELECT m.day, m.events FROM made AS m
 		ON CONFLICT (day) DO UPDATE SET events = excluded.events
-		RETURNING 1)
+		RETURNING 1),
+	outdated AS (
+		DELETE FROM workflow_track.diary_page AS p WHERE p.day IN (SELECT m.day FROM marked AS m EXCEPT SELECT m.day FROM made AS m))
 	SELECT count(*) INTO folded FROM written;
 	RETURN folded;
 END
@@ -64,7 +66,8 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp S
 BEGIN
 	RETURN QUERY
 	WITH page AS MATERIALIZED (
-		SELECT p.day, p.events FROM workflow_track.diary_page AS p WHERE p.day NOT IN (SELECT m.day FROM workflow_track.diary_mark AS m)),
+		SELECT p.day, p.events FROM workflow_track.diary_page AS p
+		WHERE p.events IS NOT NULL AND p.day <> ALL (ARRAY(SELECT DISTINCT m.day FROM workflow_track.diary_mark AS m))),
 	kept AS (SELECT p.day, x.* FROM page AS p CROSS JOIN LATERAL workflow_track.page_events(p.events) AS x),
 	stored AS (
 		SELECT p.day, e.event_id, e.occurred_at, coalesce(e.recorded_at, e.occurred_at) AS recorded_at, e.source_sequence, e.time_precision::text, e.entry_method::text,
@@ -136,12 +139,14 @@ BEGIN
 
 	CREATE TABLE IF NOT EXISTS workflow_track.diary_page (
 		day date PRIMARY KEY,
-		events bytea NOT NULL
+		events bytea
 	);
 	-- Decompressing takes longer than reading.
-	ALTER TABLE workflow_track.diary_page ALTER COLUMN events SET STORAGE EXTERNAL;
+	IF EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = 'workflow_track.diary_page'::regclass AND a.attname = 'events' AND a.attstorage <> 'e') THEN
+		ALTER TABLE workflow_track.diary_page ALTER COLUMN events SET STORAGE EXTERNAL;
+	END IF;
 	COMMENT ON TABLE workflow_track.diary_page IS 'events by day, packed, as the reports of burden and adoption read them';
-	PERFORM workflow_track.comment_columns('diary_page', 'day', 'the day, in UTC', 'events', 'its events, as page_events() reads them');
+	PERFORM workflow_track.comment_columns('diary_page', 'day', 'the day, in UTC', 'events', 'its events, as page_events() reads them; null where they are too many');
 	GRANT EXECUTE ON FUNCTION workflow_track.fold_diary(), workflow_track.empty_diary() TO workflow_track_admin;
 END
 $setup$;

@@ -28,8 +28,8 @@ typedef struct Known
 } Known;
 
 static Statement find_pages = {
-	"SELECT p.day, p.events FROM workflow_track.diary_page p WHERE p.day >= $1 AND p.day <= $2 "
-	"AND p.day NOT IN (SELECT m.day FROM workflow_track.diary_mark m)",
+	"SELECT p.day, p.events FROM workflow_track.diary_page p WHERE p.day >= $1 AND p.day <= $2 AND p.events IS NOT NULL "
+	"AND p.day <> ALL (ARRAY(SELECT DISTINCT m.day FROM workflow_track.diary_mark m))",
 	2, {DATEOID, DATEOID}, true
 };
 

@@ -32,6 +32,8 @@ PG_FUNCTION_INFO_V1(page_events);
 
 /* Days ahead also have pages, so that none is missed before the next folding. */
 #define DAYS_AHEAD 7
+/* A page takes a fourth of the room of its events, while it is made. */
+#define PAGE_SHARE 4
 
 /* Columns of page_events(). */
 enum
@@ -77,36 +79,34 @@ put_pages(ReturnSetInfo *result, PageWriter **pages, DateADT first, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
-		struct varlena *page = pages[i] == NULL ? NULL : page_end(pages[i]);
+		struct varlena *page;
 		Datum		values[2];
 		bool		nulls[2] = {0};
 
-		if (page == NULL)
+		if (pages[i] == NULL)
 			continue;
+		page = page_end(pages[i]);
 		values[0] = DateADTGetDatum(first + i);
+		nulls[1] = page == NULL;
 		values[1] = PointerGetDatum(page);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-		pfree(page);
+		if (page != NULL)
+			pfree(page);
 	}
 }
 
-/* Makes the pages of a month that are wanted. */
+/* Makes those pages that are wanted of some days of a month. */
 static void
-make_month(ReturnSetInfo *result, Loader *loader, int number, met_hash *kept)
+make_days(ReturnSetInfo *result, Loader *loader, Table *table, met_hash *kept, DateADT first, int ndays)
 {
-	Month	   *month = &loader->months[number];
-	DateADT		first = utc_day(month->lower);
-	TimestampTz until = Min(month->upper, loader->latest + DAYS_AHEAD * USECS_PER_DAY);
-	int			ndays = utc_day(month->upper - 1) - first + 1;
 	PageWriter **pages = palloc0(sizeof(PageWriter *) * ndays);
-	Table	   *table = loader_month(loader, number);
 	TableScanDesc scan;
 	bool		wanted = false;
 
-	for (DateADT day = first; !month->is_empty && day <= utc_day(until - 1); day++)
-		if (day * USECS_PER_DAY >= loader->horizon && met_lookup(kept, (uint64) (int64) day) == NULL)
+	for (int i = 0; i < ndays; i++)
+		if ((first + i) * USECS_PER_DAY >= loader->horizon && met_lookup(kept, (uint64) (int64) (first + i)) == NULL)
 		{
-			pages[day - first] = page_begin();
+			pages[i] = page_begin();
 			wanted = true;
 		}
 	if (!wanted)
@@ -119,11 +119,35 @@ make_month(ReturnSetInfo *result, Loader *loader, int number, met_hash *kept)
 		CHECK_FOR_INTERRUPTS();
 		slot_getsomeattrs(table->slot, EV_OCCURRED_AT + 1);
 		day = utc_day(DatumGetTimestampTz(table->slot->tts_values[EV_OCCURRED_AT]));
-		if (pages[day - first] != NULL)
+		if (day >= first && day < first + ndays && pages[day - first] != NULL)
 			page_add(pages[day - first], table->slot);
 	}
 	table_endscan(scan);
 	put_pages(result, pages, first, ndays);
+}
+
+/* Makes the pages of a month that are wanted; of so many days at a time as memory is meant to hold. */
+static void
+make_month(ReturnSetInfo *result, Loader *loader, int number, met_hash *kept)
+{
+	Table	   *table = loader_month(loader, number);
+	Month	   *month = &loader->months[number];
+	TimestampTz until = Min(month->upper, loader->latest + DAYS_AHEAD * USECS_PER_DAY);
+	DateADT		first = utc_day(month->lower);
+	int			ndays = month->is_empty || until <= month->lower ? 0 : utc_day(until - 1) - first + 1;
+	Size		size = (Size) month->nblocks * BLCKSZ / PAGE_SHARE;
+	int			at_once = Max(1, (int) (ndays / (size / (maintenance_work_mem * (Size) 1024) + 1)));
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "workflow_track days", ALLOCSET_DEFAULT_SIZES);
+
+	for (int i = 0; i < ndays; i += at_once)
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		make_days(result, loader, table, kept, first + i, Min(at_once, ndays - i));
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+	}
+	MemoryContextDelete(context);
 }
 
 /* make_pages(marked): pages of days that are marked or have none, of all months with a partition of their own. */
@@ -133,23 +157,14 @@ make_pages(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	met_hash   *kept;
 	Loader	   *loader;
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "workflow_track month", ALLOCSET_DEFAULT_SIZES);
 
 	InitMaterializedSRF(fcinfo, 0);
+	forget_marks();				/* those of this transaction are deleted too */
 	kept = kept_days(PG_GETARG_ARRAYTYPE_P(0));
 	loader = loader_begin(GetActiveSnapshot());
 	for (int m = 0; m < loader->nmonths; m++)
-	{
-		MemoryContext old;
-
-		if (!has_pages(&loader->months[m]) || loader->months[m].upper <= loader->horizon)
-			continue;
-		(void) loader_month(loader, m);
-		old = MemoryContextSwitchTo(context);
-		make_month(result, loader, m, kept);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(context);
-	}
+		if (has_pages(&loader->months[m]) && loader->months[m].upper > loader->horizon)
+			make_month(result, loader, m, kept);
 	loader_end(loader);
 	return (Datum) 0;
 }
@@ -180,7 +195,6 @@ page_events(PG_FUNCTION_ARGS)
 			row->facility, row->patient, row->encounter < 0 ? -1 : page.encounters[row->encounter].encounter, row->kind, row->actor,
 			row->actor_role, row->recipient, row->recipient_role, row->system, row->subject, row->item, row->code, row->value
 		};
-		const char *precision = precision_label(row->precision);
 		Datum		values[PE_NCOLUMNS];
 		bool		nulls[PE_NCOLUMNS] = {0};
 
@@ -189,9 +203,7 @@ page_events(PG_FUNCTION_ARGS)
 		values[PE_OCCURRED_AT] = TimestampTzGetDatum(row->at);
 		values[PE_RECORDED_AT] = TimestampTzGetDatum(row->recorded_at);
 		values[PE_SEQUENCE] = Int32GetDatum(row->sequence);
-		nulls[PE_PRECISION] = precision == NULL;
-		if (precision != NULL)
-			values[PE_PRECISION] = CStringGetTextDatum(precision);
+		values[PE_PRECISION] = CStringGetTextDatum(precision_label(row->precision));
 		nulls[PE_METHOD] = methods[row->method] == NULL;
 		if (methods[row->method] != NULL)
 			values[PE_METHOD] = CStringGetTextDatum(methods[row->method]);

@@ -76,16 +76,21 @@ mark_day(TimestampTz at)
 	last_day = day;
 }
 
+/* Forgets which days are marked: what comes marks them once more. */
+void
+forget_marks(void)
+{
+	marked = NULL;
+	days = NULL;
+	nmarked = marked_size = 0;
+}
+
 /* Forgets everything, at the end of a transaction. */
 static void
 at_transaction_end(XactEvent event, void *arg)
 {
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-	{
-		marked = NULL;
-		days = NULL;
-		nmarked = marked_size = 0;
-	}
+		forget_marks();
 }
 
 /* Forgets the days that a savepoint marked which is rolled back. */

@@ -29,5 +29,6 @@ has_pages(const Month *month)
 
 extern void mark_init(void);
 extern void mark_day(TimestampTz at);
+extern void forget_marks(void);
 
 #endif							/* WT_MARK_H */

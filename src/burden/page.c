@@ -21,11 +21,13 @@
 #define PAGE_VERSION 1
 /* A larger day has no page. */
 #define PAGE_LARGEST (256 * 1024 * 1024)
+#define VARINT_LONGEST 10
+#define ROW_LONGEST (19 * VARINT_LONGEST)
 
 struct PageWriter
 {
 	Names	   *strings;
-	Size		strings_size;
+	Size		size;			/* of all that it will be, at most */
 	Names	   *encounters;		/* named by the bytes of a PageEncounter */
 	StringInfoData rows;
 	int64		id;				/* of the event before */
@@ -55,8 +57,9 @@ string_number(PageWriter *writer, Str s)
 
 	if (number >= 0 || s.data == NULL)
 		return number;
-	writer->strings_size += s.len;
-	return names_intern(writer->strings, str_copy(s));
+	writer->size += s.len + VARINT_LONGEST;
+	writer->is_too_large |= writer->size > PAGE_LARGEST;
+	return writer->is_too_large ? -1 : names_intern(writer->strings, str_copy(s));
 }
 
 /* The same of a column. */
@@ -78,6 +81,7 @@ encounter_number(PageWriter *writer, int patient, int encounter)
 		return -1;
 	if (number >= 0)
 		return number;
+	writer->size += 2 * VARINT_LONGEST;
 	name.data = memcpy(palloc(sizeof(pair)), &pair, sizeof(pair));
 	return names_intern(writer->encounters, name);
 }
@@ -109,18 +113,17 @@ page_add(PageWriter *writer, TupleTableSlot *slot)
 	bool		is_alert;
 	int			patient;
 
-	if (writer->is_too_large || writer->rows.len + writer->strings_size > PAGE_LARGEST)
-	{
-		writer->is_too_large = true;
+	writer->size += ROW_LONGEST;
+	writer->is_too_large |= writer->size > PAGE_LARGEST;
+	if (writer->is_too_large)
 		return;
-	}
 	slot_getsomeattrs(slot, EV_ENTRY_METHOD + 1);
 	id = DatumGetInt64(slot->tts_values[EV_EVENT_ID]);
 	at = DatumGetTimestampTz(slot->tts_values[EV_OCCURRED_AT]);
 	is_alert = str_is(slot_str(slot, EV_KIND), "alert.fired");
 	put_signed_varint(&writer->rows, id - writer->id);
 	put_signed_varint(&writer->rows, at - writer->at);
-	put_signed_varint(&writer->rows, DatumGetTimestampTz(slot->tts_values[EV_RECORDED_AT]) - at);
+	put_signed_varint(&writer->rows, slot->tts_isnull[EV_RECORDED_AT] ? 0 : DatumGetTimestampTz(slot->tts_values[EV_RECORDED_AT]) - at);
 	put_signed_varint(&writer->rows, DatumGetInt32(slot->tts_values[EV_SOURCE_SEQUENCE]));
 	put_varint(&writer->rows, (uint64) event_precision(slot->tts_values) << 3 | (uint64) slot_method(slot) << 1 | is_alert);
 	put_number(writer, column_number(writer, slot, EV_FACILITY));
@@ -181,11 +184,30 @@ damaged(void)
 			 errhint("CALL workflow_track.rebuild() makes it anew.")));
 }
 
+/* Takes a number, which must be there. */
+static inline uint64
+take(DiaryPage *page)
+{
+	/* what is cut off ends without a last byte */
+	if (page->next == page->end)
+		damaged();
+	return take_varint(&page->next, page->end);
+}
+
+/* The same of either sign. */
+static inline int64
+take_signed(DiaryPage *page)
+{
+	if (page->next == page->end)
+		damaged();
+	return take_signed_varint(&page->next, page->end);
+}
+
 /* Takes a count, of things that have at least a byte each. */
 static int
 take_count(DiaryPage *page)
 {
-	uint64		n = take_varint(&page->next, page->end);
+	uint64		n = take(page);
 
 	if (n > (uint64) (page->end - page->next))
 		damaged();
@@ -196,7 +218,7 @@ take_count(DiaryPage *page)
 static inline int
 take_number(DiaryPage *page, int limit)
 {
-	uint64		number = take_varint(&page->next, page->end);
+	uint64		number = take(page);
 
 	if (number > (uint64) limit)
 		damaged();
@@ -221,7 +243,10 @@ page_open(DiaryPage *page, struct varlena *bytes)
 	memset(page, 0, sizeof(DiaryPage));
 	page->next = VARDATA_ANY(bytes);
 	page->end = page->next + VARSIZE_ANY_EXHDR(bytes);
-	if (take_varint(&page->next, page->end) != PAGE_VERSION)
+	/* no byte is the first of more than the last number has */
+	if (page->next < page->end && (page->end[-1] & 0x80) != 0)
+		damaged();
+	if (take(page) != PAGE_VERSION)
 		damaged();
 	page->nstrings = take_count(page);
 	page->strings = palloc(sizeof(Str) * Max(page->nstrings, 1));
@@ -235,8 +260,8 @@ page_open(DiaryPage *page, struct varlena *bytes)
 	page->encounters = palloc(sizeof(PageEncounter) * Max(page->nencounters, 1));
 	for (int i = 0; i < page->nencounters; i++)
 	{
-		uint64		patient = take_varint(&page->next, page->end);
-		uint64		encounter = take_varint(&page->next, page->end);
+		uint64		patient = take(page);
+		uint64		encounter = take(page);
 
 		if (patient >= (uint64) page->nstrings || encounter >= (uint64) page->nstrings)
 			damaged();
@@ -253,14 +278,16 @@ page_next(DiaryPage *page)
 
 	if (page->next == page->end)
 		return false;
-	row->id += take_signed_varint(&page->next, page->end);
-	row->at += take_signed_varint(&page->next, page->end);
-	row->recorded_at = row->at + take_signed_varint(&page->next, page->end);
-	row->sequence = (int32) take_signed_varint(&page->next, page->end);
-	flags = take_varint(&page->next, page->end);
+	row->id += take_signed(page);
+	row->at += take_signed(page);
+	row->recorded_at = row->at + take_signed(page);
+	row->sequence = (int32) take_signed(page);
+	flags = take(page);
 	row->is_alert = flags & 1;
 	row->method = (PageMethod) (flags >> 1 & 3);
-	row->precision = (int) (flags >> 3);
+	row->precision = (int) (flags >> 3 & 0xff);
+	if (row->method > PAGE_MANUAL || precision_label(row->precision) == NULL)
+		damaged();
 	row->facility = take_string(page);
 	row->patient = take_string(page);
 	row->encounter = take_number(page, page->nencounters);

@@ -330,6 +330,8 @@ BEGIN
 	PERFORM workflow_track.require_setup();
 	PERFORM workflow_track.ensure_partitions(now(), now() + interval '24 months');
 	PERFORM workflow_track.maintain_messages();
+	-- Before patients are locked.
+	PERFORM workflow_track.fold_diary();
 	-- Not more at a time, as their patients stay locked until the end.
 	PERFORM workflow_track.touch_patients(array_agg(s.patient_id), array_agg(NULL::timestamptz), array_agg(false))
 		FROM (SELECT patient_id FROM workflow_track.handoff_stale LIMIT 5000) s HAVING count(*) > 0;
@@ -343,7 +345,6 @@ BEGIN
 	PERFORM workflow_track.fold_follows();
 	PERFORM workflow_track.fold_handoffs();
 	PERFORM workflow_track.fold_identities();
-	PERFORM workflow_track.fold_diary();
 END
 $$;
 COMMENT ON FUNCTION workflow_track.maintain() IS

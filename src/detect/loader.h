@@ -17,7 +17,8 @@ typedef struct Month
 	Oid			relid;
 	TimestampTz lower;			/* inclusive, or DT_NOBEGIN */
 	TimestampTz upper;			/* exclusive */
-	bool		is_empty;		/* known once it was opened */
+	BlockNumber nblocks;		/* when it was opened */
+	bool		is_empty;
 	Table		table;			/* opened when first needed */
 } Month;
 

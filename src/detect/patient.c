@@ -72,7 +72,8 @@ open_month(Loader *loader, Month *month)
 	if (month->table.rel == NULL)
 	{
 		table_by_oid(&month->table, loader->context, month->relid, loader->snapshot, AccessShareLock);
-		month->is_empty = RelationGetNumberOfBlocks(month->table.rel) == 0;
+		month->nblocks = RelationGetNumberOfBlocks(month->table.rel);
+		month->is_empty = month->nblocks == 0;
 		check_columns(month->table.rel);
 		table_use_index(&month->table, EV_PATIENT_ID + 1, EV_OCCURRED_AT + 1);
 	}
@@ -206,7 +207,8 @@ load_places(Loader *loader, Patient *p, const EventPlace *places, int nplaces)
 		if (month == NULL)
 			return false;
 		slot = open_month(loader, month)->slot;
-		if (!table_tuple_fetch_row_version(month->table.rel, &tid, loader->snapshot, slot))
+		if (ItemPointerGetBlockNumber(&tid) >= month->nblocks ||
+			!table_tuple_fetch_row_version(month->table.rel, &tid, loader->snapshot, slot))
 			return false;
 		add_event(loader, p, &size, slot);
 		if (p->events[i].event_id != places[i].event_id)

@@ -24,7 +24,9 @@
 #include "compat.h"
 #include "detect/table.h"
 
+/* So many rows are written at once, if they take no more room than this. */
 #define BUFFERED_ROWS 4000
+#define BUFFERED_BYTES (2 * 1024 * 1024)
 
 /* The schema that everything lives in. */
 Oid
@@ -191,6 +193,7 @@ table_flush(Table *table)
 	for (int i = 0; i < table->nbuffered; i++)
 		ExecClearTuple(table->buffer[i]);
 	table->nbuffered = 0;
+	table->bytes_buffered = 0;
 }
 
 /* Refuses a table that another version has made. */
@@ -234,8 +237,9 @@ table_insert(Table *table, int ncolumns, const Datum *values, const bool *nulls)
 	ExecClearTuple(slot);
 	ExecForceStoreHeapTuple(form_row(table, ncolumns, values, nulls), slot, true);
 	slot->tts_tableOid = RelationGetRelid(table->rel);
+	table->bytes_buffered += ((HeapTupleTableSlot *) slot)->tuple->t_len;
 	MemoryContextSwitchTo(old);
-	if (table->nbuffered == BUFFERED_ROWS)
+	if (table->nbuffered == BUFFERED_ROWS || table->bytes_buffered > BUFFERED_BYTES)
 		table_flush(table);
 }
 

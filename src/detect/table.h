@@ -32,6 +32,7 @@ typedef struct Table
 	struct BulkInsertStateData *bulk;
 	TupleDesc	desc;			/* of the rows that are gathered: a copy, which is not counted by the server */
 	int			nbuffered;
+	Size		bytes_buffered;
 	int			nslots;
 	TupleTableSlot **buffer;
 } Table;

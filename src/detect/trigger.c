@@ -22,7 +22,7 @@
 #include "detect/table.h"
 #include "detect/touched.h"
 
-PG_FUNCTION_INFO_V1(event_recorded);
+PG_FUNCTION_INFO_V1(event_was_recorded);
 PG_FUNCTION_INFO_V1(patient_touched);
 PG_FUNCTION_INFO_V1(reference_changed);
 PG_FUNCTION_INFO_V1(touch_patients);
@@ -224,9 +224,9 @@ check_refusal(int64 event_id, Str patient, TimestampTz at)
 	PopActiveSnapshot();
 }
 
-/* After an event was inserted: checks it, and notes its patient. */
+/* event_recorded(), after an event was inserted: checks it, and notes its patient. */
 Datum
-event_recorded(PG_FUNCTION_ARGS)
+event_was_recorded(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = row_trigger(fcinfo);
 	TupleTableSlot *slot = trigger->tg_trigslot;

@@ -1,5 +1,6 @@
 CREATE FUNCTION workflow_track.event_recorded() RETURNS trigger
-LANGUAGE c AS 'MODULE_PATHNAME';
+-- Not the name that the library of 0.1.0 has: sessions that loaded it before an update are refused, as they mark no days.
+LANGUAGE c AS 'MODULE_PATHNAME', 'event_was_recorded';
 COMMENT ON FUNCTION workflow_track.event_recorded() IS
 'trigger of event: checks what was recorded and notes its patient for detection at the end of the transaction';
 
@@ -213,6 +214,10 @@ BEGIN
 		EXECUTE format('WITH moved AS (DELETE FROM workflow_track.event_before WHERE occurred_at >= %L AND occurred_at < %L RETURNING *) '
 			'INSERT INTO workflow_track.%I SELECT * FROM moved',
 			month, month + interval '1 month', workflow_track.month_name(month));
+		-- Who folds under an older snapshot does not see these rows, nor these marks.
+		IF to_regclass('workflow_track.diary_mark') IS NOT NULL THEN
+			EXECUTE format('INSERT INTO workflow_track.diary_mark SELECT DISTINCT occurred_at::date FROM workflow_track.%I', workflow_track.month_name(month));
+		END IF;
 		PERFORM workflow_track.attach_month(month);
 	END LOOP;
 	ALTER TABLE workflow_track.event_before ENABLE TRIGGER USER;
