@@ -23,6 +23,7 @@
 #include "detect/touched.h"
 
 PG_FUNCTION_INFO_V1(event_was_recorded);
+PG_FUNCTION_INFO_V1(event_recorded);
 PG_FUNCTION_INFO_V1(patient_touched);
 PG_FUNCTION_INFO_V1(reference_changed);
 PG_FUNCTION_INFO_V1(touch_patients);
@@ -249,6 +250,13 @@ event_was_recorded(PG_FUNCTION_ARGS)
 	if (kind->may_reject)
 		check_refusal(DatumGetInt64(slot->tts_values[EV_EVENT_ID]), patient, at);
 	return PointerGetDatum(NULL);
+}
+
+/* The same, as 0.1.0 calls it where the extension is not updated yet. */
+Datum
+event_recorded(PG_FUNCTION_ARGS)
+{
+	return event_was_recorded(fcinfo);
 }
 
 /* Notes the patient of a row whose table begins with patient_id. */
