@@ -294,6 +294,21 @@ evaluate_part(Loader *loader, Store *store, List *ids, bool linked)
 		evaluate_whole(loader, store, ids, since, linked, is_new);
 }
 
+/* Order by where the first noted event is, then by patient id. */
+static int
+compare_places(const ListCell *a, const ListCell *b)
+{
+	const Touched *x = lfirst(a);
+	const Touched *y = lfirst(b);
+	int			cmp = (x->nplaces > 0) - (y->nplaces > 0);
+
+	if (cmp == 0 && x->nplaces > 0)
+		cmp = x->places[0].partition - y->places[0].partition;
+	if (cmp == 0 && x->nplaces > 0)
+		cmp = ItemPointerCompare(&x->places[0].tid, &y->places[0].tid);
+	return cmp != 0 ? cmp : str_compare(x->patient, y->patient);
+}
+
 /* Evaluates all touched patients under a snapshot. */
 void
 evaluate_touched(Snapshot snapshot, bool rebase)
@@ -303,13 +318,16 @@ evaluate_touched(Snapshot snapshot, bool rebase)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "workflow_track patient",
 												  ALLOCSET_DEFAULT_SIZES);
 	List	   *list = list_touched();
+	List	   *by_place = list_copy(list);
 	Table		patient_state;
 	Table		follows_mark;
 	ListCell   *lc;
 
 	foreach(lc, list)
 		((Touched *) lfirst(lc))->done = false;
-	foreach(lc, list)
+	/* neighbours in the table share its pages */
+	list_sort(by_place, compare_places);
+	foreach(lc, by_place)
 	{
 		Touched    *t = lfirst(lc);
 		MemoryContext old;

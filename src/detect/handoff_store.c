@@ -53,7 +53,21 @@ state_table(HandoffStore *store)
 	return &store->state;
 }
 
-/* Notes what the rollups lose and gain: all but what both begin and end with. */
+/* Notes what the rollups lose and gain, which is encoded. */
+static void
+write_encoded(HandoffStore *store, const StringInfoData *removed, const StringInfoData *added)
+{
+	Datum		values[HD_NCOLUMNS];
+	bool		nulls[HD_NCOLUMNS] = {0};
+
+	if (store->delta.rel == NULL)
+		table_by_name(&store->delta, store->context, "handoff_delta", store->snapshot, RowExclusiveLock);
+	values[HD_REMOVED] = PointerGetDatum(cstring_to_text_with_len(removed->data, removed->len));
+	values[HD_ADDED] = PointerGetDatum(cstring_to_text_with_len(added->data, added->len));
+	table_insert(&store->delta, HD_NCOLUMNS, values, nulls);
+}
+
+/* The same of two contributions: all but what both begin and end with. */
 static void
 write_delta(HandoffStore *store, const Samples *old, const Samples *new)
 {
@@ -61,11 +75,7 @@ write_delta(HandoffStore *store, const Samples *old, const Samples *new)
 	int			end = 0;
 	StringInfoData removed,
 				added;
-	Datum		values[HD_NCOLUMNS];
-	bool		nulls[HD_NCOLUMNS] = {0};
 
-	if (store->rebase)
-		return;
 	while (begin < old->n && begin < new->n &&
 		   sample_equal(&old->items[begin], &new->items[begin]))
 		begin++;
@@ -76,11 +86,7 @@ write_delta(HandoffStore *store, const Samples *old, const Samples *new)
 	initStringInfo(&added);
 	samples_encode(&removed, old, begin, old->n - end);
 	samples_encode(&added, new, begin, new->n - end);
-	if (store->delta.rel == NULL)
-		table_by_name(&store->delta, store->context, "handoff_delta", store->snapshot, RowExclusiveLock);
-	values[HD_REMOVED] = PointerGetDatum(cstring_to_text_with_len(removed.data, removed.len));
-	values[HD_ADDED] = PointerGetDatum(cstring_to_text_with_len(added.data, added.len));
-	table_insert(&store->delta, HD_NCOLUMNS, values, nulls);
+	write_encoded(store, &removed, &added);
 }
 
 /* Keeps what the handoffs taken under one id contribute. */
@@ -114,7 +120,14 @@ keep_contribution(HandoffStore *store, Str id, const Samples *samples, bool is_n
 			return;
 		samples_decode(&old, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
 	}
-	write_delta(store, &old, samples);
+	if (!store->rebase && kept)
+		write_delta(store, &old, samples);
+	else if (!store->rebase)
+	{
+		StringInfoData nothing = {"", 0, 0, 0};
+
+		write_encoded(store, &nothing, &contribution);
+	}
 	values[HS_PATIENT_ID] = PointerGetDatum(cstring_to_text_with_len(id.data, id.len));
 	values[HS_CONTRIBUTION] = PointerGetDatum(cstring_to_text_with_len(contribution.data, contribution.len));
 	if (!kept)

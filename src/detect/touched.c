@@ -76,7 +76,7 @@ grow_touched(void)
 }
 
 /* Notes a patient; no event that is the reason for it is before first_at. */
-void
+Touched *
 touch_patient(Str patient, TimestampTz first_at, Touch why)
 {
 	Touched   **slot;
@@ -111,6 +111,7 @@ touch_patient(Str patient, TimestampTz first_at, Touch why)
 	t->linked |= why == TOUCH_LINK || why == TOUCH_JOINED || why == TOUCH_AGAIN_LINK;
 	t->whole |= why != TOUCH_EVENT && why != TOUCH_JOINED;
 	t->changed |= why == TOUCH_EVENT || why == TOUCH_WHOLE || why == TOUCH_LINK;
+	return t;
 }
 
 /* The number of a partition; -1 if there are too many. */
@@ -131,9 +132,8 @@ partition_number(Oid partition)
  * new, no other need be looked for.
  */
 void
-place_event(Str patient, int64 event_id, Oid partition, const ItemPointerData *tid)
+place_event(Touched *t, int64 event_id, Oid partition, const ItemPointerData *tid)
 {
-	Touched    *t = *touched_slot(patient);
 	int			number = places_are_known && nplaces < MOST_PLACES ? partition_number(partition) : -1;
 
 	if (number < 0 || t->nplaces < 0)

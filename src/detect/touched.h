@@ -27,8 +27,8 @@ typedef enum Touch
 	TOUCH_AGAIN_LINK			/* likewise, and there is a merge, alias, retraction or test patient */
 } Touch;
 
-extern void touch_patient(Str patient, TimestampTz first_at, Touch why);
-extern void place_event(Str patient, int64 event_id, Oid partition, const ItemPointerData *tid);
+extern struct Touched *touch_patient(Str patient, TimestampTz first_at, Touch why);
+extern void place_event(struct Touched *t, int64 event_id, Oid partition, const ItemPointerData *tid);
 extern Oid	place_partition(const EventPlace *place);
 extern void detect_touched_now(bool rebase);
 extern void note_refusable(int64 event_id);

@@ -232,6 +232,7 @@ event_was_recorded(PG_FUNCTION_ARGS)
 	TriggerData *trigger = row_trigger(fcinfo);
 	TupleTableSlot *slot = trigger->tg_trigslot;
 	const Kind *kind;
+	struct Touched *touched;
 	Str			patient;
 	TimestampTz at;
 
@@ -243,9 +244,9 @@ event_was_recorded(PG_FUNCTION_ARGS)
 	check_identifiers(slot);
 	patient = str_of_datum(slot->tts_values[EV_PATIENT_ID]);
 	at = DatumGetTimestampTz(slot->tts_values[EV_OCCURRED_AT]);
-	touch_patient(patient, at, kind->is_merge && record_merge(slot, patient, kind->name) ? TOUCH_LINK :
-				  event_is_imprecise(slot->tts_values) ? TOUCH_WHOLE : TOUCH_EVENT);
-	place_event(patient, DatumGetInt64(slot->tts_values[EV_EVENT_ID]), RelationGetRelid(trigger->tg_relation), &slot->tts_tid);
+	touched = touch_patient(patient, at, kind->is_merge && record_merge(slot, patient, kind->name) ? TOUCH_LINK :
+							event_is_imprecise(slot->tts_values) ? TOUCH_WHOLE : TOUCH_EVENT);
+	place_event(touched, DatumGetInt64(slot->tts_values[EV_EVENT_ID]), RelationGetRelid(trigger->tg_relation), &slot->tts_tid);
 	mark_day(at);
 	if (kind->may_reject)
 		check_refusal(DatumGetInt64(slot->tts_values[EV_EVENT_ID]), patient, at);
