@@ -54,6 +54,19 @@ BEGIN
 			l.place AS documentation_place, c.occurred_at > l.occurred_at + c.within AS is_late
 		FROM documented AS d JOIN charge AS c USING (billing_rule_id, event_id) JOIN event AS l ON l.patient = c.patient AND l.place = d.last_place),
 
+	-- What settles: joined, as looking it up for each would read all events for each.
+	first_event AS MATERIALIZED (
+		SELECT e.kind, e.patient, e.encounter, e.code_text, min(e.occurred_at) AS first_at FROM event AS e
+		WHERE e.kind IN ('charge.captured', 'diagnosis.documented', 'authorization.approved') GROUP BY 1, 2, 3, 4),
+	diagnosed AS MATERIALIZED (
+		SELECT e.patient, e.encounter, array_agg(DISTINCT e.code_text) AS codes FROM event AS e WHERE e.kind = 'diagnosis.documented' GROUP BY 1, 2),
+	pointer AS (
+		SELECT c.event_id, c.patient, c.encounter, c.occurred_at, g.code
+		FROM charge AS c CROSS JOIN LATERAL unnest(workflow_track.detail_texts(c.detail, 'diagnoses')) AS t(word) CROSS JOIN LATERAL (
+			SELECT workflow_track.clinical_code(CASE WHEN strpos(t.word, '|') > 0 THEN split_part(t.word, '|', 1) ELSE '' END,
+				substr(t.word, strpos(t.word, '|') + 1))::text COLLATE "C" AS code) AS g
+		WHERE g.code IS NOT NULL),
+
 	found AS (
 		SELECT 'charge_without_documentation' AS problem, c.event_id, NULL::bigint AS documentation_event_id, NULL::bigint AS documentation_place, c.code_text,
 			c.occurred_at AS since, c.occurred_at AS found_at, coalesce(d.first_at, 'infinity') AS settled_at, ARRAY[c.documentation] AS wanted
@@ -63,30 +76,27 @@ BEGIN
 		FROM charge AS c JOIN late AS l USING (billing_rule_id, event_id) WHERE l.is_late
 		UNION ALL
 		SELECT 'documentation_without_charge', d.event_id, d.event_id, d.place, d.code_text, d.occurred_at + d.within, d.occurred_at + d.within,
-			coalesce((SELECT min(c.occurred_at) FROM event AS c WHERE c.kind = 'charge.captured' AND (c.patient, c.encounter, c.code_text) = (d.patient, d.encounter, d.code_text)), 'infinity'), '{}'
-		FROM document AS d
+			coalesce(f.first_at, 'infinity'), '{}'
+		FROM document AS d LEFT JOIN first_event AS f ON f.kind = 'charge.captured' AND (f.patient, f.encounter, f.code_text) = (d.patient, d.encounter, d.code_text)
 		UNION ALL
-		SELECT 'diagnosis_not_documented', c.event_id, NULL, NULL, g.code, c.occurred_at, c.occurred_at,
-			coalesce((SELECT min(d.occurred_at) FROM event AS d WHERE d.kind = 'diagnosis.documented' AND (d.patient, d.encounter, d.code_text) = (c.patient, c.encounter, g.code)), 'infinity'),
-			ARRAY(SELECT d.code_text FROM event AS d WHERE d.kind = 'diagnosis.documented' AND (d.patient, d.encounter) = (c.patient, c.encounter)
-				AND d.code_text ^@ g.code AND d.code_text <> g.code AND split_part(g.code, '|', 1) IN ('icd10cm', 'icd9cm'))
-		FROM charge AS c CROSS JOIN LATERAL unnest(workflow_track.detail_texts(c.detail, 'diagnoses')) AS t(word) CROSS JOIN LATERAL (
-			SELECT workflow_track.clinical_code(CASE WHEN strpos(t.word, '|') > 0 THEN split_part(t.word, '|', 1) ELSE '' END,
-				substr(t.word, strpos(t.word, '|') + 1))::text COLLATE "C" AS code) AS g
-		WHERE g.code IS NOT NULL
+		SELECT 'diagnosis_not_documented', p.event_id, NULL, NULL, p.code, p.occurred_at, p.occurred_at, coalesce(f.first_at, 'infinity'),
+			ARRAY(SELECT k FROM unnest(d.codes) AS k WHERE k ^@ p.code AND k <> p.code AND split_part(p.code, '|', 1) IN ('icd10cm', 'icd9cm'))
+		FROM pointer AS p
+			LEFT JOIN first_event AS f ON f.kind = 'diagnosis.documented' AND (f.patient, f.encounter, f.code_text) = (p.patient, p.encounter, p.code)
+			LEFT JOIN diagnosed AS d ON (d.patient, d.encounter) = (p.patient, p.encounter)
 		UNION ALL
 		SELECT 'missing_modifier', c.event_id, NULL, NULL, c.code_text, c.occurred_at, c.occurred_at, 'infinity', m.missing
 		FROM charge AS c CROSS JOIN LATERAL (SELECT ARRAY(SELECT unnest(c.requires_modifiers) EXCEPT SELECT unnest(workflow_track.detail_texts(c.detail, 'modifiers'))) AS missing) AS m
 		WHERE m.missing <> '{}'
 		UNION ALL
 		SELECT 'missing_authorization', c.event_id, NULL, NULL, c.code_text, c.occurred_at, c.occurred_at,
-			coalesce((SELECT min(a.occurred_at) FROM event AS a WHERE a.kind = 'authorization.approved' AND (a.patient, a.encounter, a.code_text) = (c.patient, c.encounter, c.code_text)), 'infinity'), '{}'
-		FROM charge AS c WHERE c.requires_authorization AND workflow_track.detail_texts(c.detail, 'authorization') = '{}'
+			coalesce(f.first_at, 'infinity'), '{}'
+		FROM charge AS c LEFT JOIN first_event AS f ON f.kind = 'authorization.approved' AND (f.patient, f.encounter, f.code_text) = (c.patient, c.encounter, c.code_text)
+		WHERE c.requires_authorization AND workflow_track.detail_texts(c.detail, 'authorization') = '{}'
 		UNION ALL
-		SELECT 'claim_denied', e.event_id, NULL, NULL, e.code_text, e.occurred_at, e.occurred_at,
-			coalesce((SELECT min(a.occurred_at) FROM event AS a WHERE a.kind IN ('claim.accepted', 'claim.paid') AND (a.patient, a.encounter, a.claim) = (e.patient, e.encounter, e.claim)
-				AND a.place > e.place), 'infinity'), '{}'
-		FROM event AS e WHERE e.kind = 'claim.denied'),
+		SELECT 'claim_denied', e.event_id, NULL, NULL, e.code_text, e.occurred_at, e.occurred_at, coalesce(min(a.occurred_at), 'infinity'), '{}'
+		FROM event AS e LEFT JOIN event AS a ON a.kind IN ('claim.accepted', 'claim.paid') AND (a.patient, a.encounter, a.claim) = (e.patient, e.encounter, e.claim) AND a.place > e.place
+		WHERE e.kind = 'claim.denied' GROUP BY e.event_id, e.code_text, e.occurred_at),
 	-- One row for what several rules find; it stands until the last of them is content.
 	united AS (
 		SELECT f.*, max(f.settled_at) OVER (PARTITION BY f.problem, f.event_id, f.documentation_event_id, f.code_text, f.since) AS last_at
@@ -121,18 +131,20 @@ BEGIN
 		SELECT e.*, lead(e.place) OVER (PARTITION BY e.patient, e.encounter, e.claim ORDER BY e.place) AS next_place,
 			row_number() OVER (PARTITION BY e.patient, e.encounter, e.claim ORDER BY e.place) = 1 AS is_first
 		FROM event AS e WHERE e.kind = 'claim.submitted'),
+	answered AS (
+		SELECT s.event_id, array_agg(split_part(e.kind, '.', 2) ORDER BY e.place) AS answers, array_agg(e.occurred_at ORDER BY e.place) AS answered_at
+		FROM submission AS s JOIN event AS e ON e.kind IN ('claim.accepted', 'claim.denied', 'claim.paid') AND (e.patient, e.encounter, e.claim) = (s.patient, s.encounter, s.claim)
+		WHERE (e.place > s.place OR (s.is_first AND e.occurred_at + CASE e.time_precision WHEN 'second' THEN interval '1 microsecond' ELSE ('1 ' || e.time_precision)::interval END > s.occurred_at))
+			AND (s.next_place IS NULL OR e.place < s.next_place)
+		GROUP BY 1),
+	wrong AS (
+		SELECT s.event_id, array_agg(DISTINCT m.problem ORDER BY m.problem) AS problems
+		FROM submission AS s JOIN event AS e ON (e.patient, e.encounter) = (s.patient, s.encounter) JOIN standing AS m ON m.event_id = e.event_id
+		WHERE m.problem <> 'claim_denied' AND m.found_at <= s.occurred_at AND s.occurred_at < m.settled_at GROUP BY 1),
 	claim AS (
 		SELECT s.event_id, s.occurred_at AS submitted_at, s.is_test, s.patient_id, s.facility, s.encounter_id, s.subject,
-			coalesce(a.answers, '{}') AS answers, coalesce(a.answered_at, '{}') AS answered_at,
-			ARRAY(SELECT DISTINCT m.problem FROM standing AS m JOIN event AS e USING (event_id)
-				WHERE (e.patient, e.encounter) = (s.patient, s.encounter) AND m.problem <> 'claim_denied' AND m.found_at <= s.occurred_at AND s.occurred_at < m.settled_at
-				ORDER BY m.problem) AS problems
-		FROM submission AS s CROSS JOIN LATERAL (
-			SELECT array_agg(split_part(e.kind, '.', 2) ORDER BY e.place) AS answers, array_agg(e.occurred_at ORDER BY e.place) AS answered_at
-			FROM event AS e
-			WHERE e.kind IN ('claim.accepted', 'claim.denied', 'claim.paid') AND (e.patient, e.encounter, e.claim) = (s.patient, s.encounter, s.claim)
-				AND (e.place > s.place OR (s.is_first AND e.occurred_at + CASE e.time_precision WHEN 'second' THEN interval '1 microsecond' ELSE ('1 ' || e.time_precision)::interval END > s.occurred_at))
-				AND (s.next_place IS NULL OR e.place < s.next_place)) AS a
+			coalesce(a.answers, '{}') AS answers, coalesce(a.answered_at, '{}') AS answered_at, coalesce(w.problems, '{}') AS problems
+		FROM submission AS s LEFT JOIN answered AS a USING (event_id) LEFT JOIN wrong AS w USING (event_id)
 		WHERE s.occurred_at >= horizon)
 
 	SELECT 'billing_state', 'missing', x.patient_id, to_jsonb(x) FROM (TABLE mismatch EXCEPT TABLE kept_mismatch) AS x
