@@ -47,12 +47,12 @@ BEGIN
 	document AS MATERIALIZED (
 		SELECT r.billing_rule_id, r.within, e.* FROM rule AS r JOIN event AS e ON e.kind = ANY (r.documented_by) AND starts_with(e.code_text, r.codes)),
 	documented AS MATERIALIZED (
-		SELECT c.billing_rule_id, c.event_id, min(d.occurred_at) AS first_at, max(d.place) FILTER (WHERE d.place < c.place) AS last_place
-		FROM charge AS c JOIN document AS d USING (billing_rule_id, patient, encounter, code_text) GROUP BY 1, 2),
+		SELECT c.billing_rule_id, c.event_id, c.patient, min(d.occurred_at) AS first_at, max(d.place) FILTER (WHERE d.place < c.place) AS last_place
+		FROM charge AS c JOIN document AS d USING (billing_rule_id, patient, encounter, code_text) GROUP BY 1, 2, 3),
 	late AS MATERIALIZED (
 		SELECT c.billing_rule_id, c.event_id, l.event_id AS documentation_event_id, l.occurred_at AS documented_at, l.occurred_at + c.within AS since,
 			l.place AS documentation_place, c.occurred_at > l.occurred_at + c.within AS is_late
-		FROM documented AS d JOIN charge AS c USING (billing_rule_id, event_id) JOIN event AS l ON l.patient = c.patient AND l.place = d.last_place),
+		FROM documented AS d JOIN charge AS c USING (billing_rule_id, event_id) JOIN event AS l ON (l.patient, l.place) = (d.patient, d.last_place)),
 
 	-- What settles: joined, as looking it up for each would read all events for each.
 	first_event AS MATERIALIZED (
