@@ -288,7 +288,7 @@ COMMENT ON FUNCTION workflow_track.check_findings() IS
 
 -- The numbers that events name and the results that do not fit them, of patients whom maintain() has nothing to do for.
 CREATE FUNCTION workflow_track.check_identities() RETURNS TABLE (relation text, problem text, patient_id text, difference jsonb)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
 	horizon CONSTANT timestamptz := coalesce((SELECT s.horizon FROM workflow_track.detection_state AS s), '-infinity');
@@ -322,15 +322,18 @@ BEGIN
 		FROM naming AS n WHERE n.occurred_at >= horizon ORDER BY n.what, n.patient_id, n.key, n.place),
 	known AS MATERIALIZED (SELECT n.what, n.patient, n.key, min(n.occurred_at) AS at FROM naming AS n WHERE n.establishes GROUP BY 1, 2, 3),
 	own AS MATERIALIZED (SELECT e.* FROM event AS e WHERE e.topic IS NOT NULL AND e.object IN ('order', 'specimen')),
+	together AS MATERIALIZED (SELECT o.patient, o.topic, o.visit, min(o.occurred_at) AS at FROM own AS o GROUP BY 1, 2, 3),
+	planned AS MATERIALIZED (SELECT DISTINCT o.patient, o.topic FROM own AS o WHERE o.object = 'order' AND o.planned_at IS NOT NULL),
 	located AS (SELECT DISTINCT ON (o.patient, o.topic) o.* FROM own AS o WHERE o.visit IS NOT NULL ORDER BY o.patient, o.topic, o.place),
 	result AS (
 		SELECT r.*, CASE WHEN r.topic IS NULL THEN r.occurred_at ELSE coalesce(o.at, 'infinity') END AS ordered_at, coalesce(v.at, 'infinity') AS registered_at,
 			l.event_id AS located_by, greatest(r.occurred_at, l.occurred_at) AS apart_since,
-			coalesce((SELECT min(x.occurred_at) FROM own AS x WHERE (x.patient, x.topic, x.visit) = (r.patient, r.topic, r.visit)), 'infinity') AS together_at,
-			l.visit <> r.visit AND NOT EXISTS (SELECT FROM own AS x WHERE (x.patient, x.topic, x.object) = (r.patient, r.topic, 'order') AND x.planned_at IS NOT NULL) AS is_apart
+			coalesce(g.at, 'infinity') AS together_at, l.visit <> r.visit AND p.patient IS NULL AS is_apart
 		FROM event AS r LEFT JOIN known AS o ON (o.what, o.patient, o.key) = ('order', r.patient, r.topic)
 			LEFT JOIN known AS v ON (v.what, v.patient, v.key) = ('encounter', r.patient, r.visit)
 			LEFT JOIN located AS l ON (l.patient, l.topic) = (r.patient, r.topic)
+			LEFT JOIN together AS g ON (g.patient, g.topic, g.visit) = (r.patient, r.topic, r.visit)
+			LEFT JOIN planned AS p ON (p.patient, p.topic) = (r.patient, r.topic)
 		WHERE r.kind IN ('result.preliminary', 'result.final', 'result.corrected') AND r.occurred_at >= horizon),
 	found AS (
 		SELECT u.what, n.id AS number, u.established, u.patient_id, u.facility, u.encounter_id, u.subject, u.event_id, NULL::bigint AS other_event_id,
