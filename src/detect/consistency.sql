@@ -213,11 +213,10 @@ BEGIN
 		FROM required AS r JOIN event AS e USING (kind)
 		WHERE e.occurred_at >= horizon AND NOT workflow_track.has_field(r.field, e.role, e.reader_role, e.code_text, e.detail, to_jsonb(e))),
 	supplied AS (
-		SELECT l.workflow, l.step, l.event_id, l.field, l.n, l.occurred_at, coalesce(s.occurred_at, 'infinity') AS supplied_at
-		FROM lacking AS l LEFT JOIN LATERAL (
-			SELECT e.occurred_at FROM event AS e WHERE e.patient = l.patient AND e.subject_key = l.subject_key AND e.place > l.place
-				AND workflow_track.has_field(l.field, e.role, e.reader_role, e.code_text, e.detail, to_jsonb(e))
-			ORDER BY e.place LIMIT 1) AS s ON true),
+		SELECT l.workflow, l.step, l.event_id, l.field, l.n, l.occurred_at, coalesce(min(e.occurred_at), 'infinity') AS supplied_at
+		FROM lacking AS l LEFT JOIN event AS e ON e.patient = l.patient AND e.subject_key = l.subject_key AND e.place > l.place
+			AND workflow_track.has_field(l.field, e.role, e.reader_role, e.code_text, e.detail, to_jsonb(e))
+		GROUP BY 1, 2, 3, 4, 5, 6),
 	missing AS (
 		SELECT e.event_id, e.occurred_at, max(s.supplied_at) AS settled_at, e.is_test, e.patient_id, e.facility, e.encounter_id, e.subject, s.workflow, s.step,
 			array_agg(s.field ORDER BY s.n) AS missing, array_agg(s.supplied_at ORDER BY s.n) AS supplied_at
