@@ -81,13 +81,6 @@ role_name(const Diary *diary, int role)
 	return role < 0 ? none : names_text(diary->roles, role);
 }
 
-/* All numbers of people are below this. */
-int
-diary_npeople(const Diary *diary)
-{
-	return names_count(diary->people);
-}
-
 /* --- what an event names ------------------------------------------------------ */
 
 /* The number of a name, which is noted where there is room for it. */

@@ -68,7 +68,6 @@ extern const Place *diary_place(const Diary *diary, int place);
 extern int	diary_person(Diary *diary, Entry *e, Party party);
 extern int	diary_role(Diary *diary, Entry *e, Party party);
 extern int	diary_encounter(Diary *diary, Entry *e);
-extern int	diary_npeople(const Diary *diary);
 extern Str	person_name(const Diary *diary, int person);
 extern Str	role_name(const Diary *diary, int role);
 extern Patient *diary_load(Diary *diary, Str patient);
