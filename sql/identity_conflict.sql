@@ -253,3 +253,12 @@ TABLE apart;
 SELECT maintain();
 TABLE apart;
 SELECT relation, problem FROM check_consistency();
+-- Of the merges of months that retention dropped, the first in time is still the first, whatever its number and its ids.
+SELECT count(record_event('patient.merged', patient, 'X', at::timestamptz, subject => 'T3')) FROM (VALUES
+	('M1', '2024-03-03 08:00'), ('M2', '2024-03-01 08:00')) AS e (patient, at);
+SELECT drop_before('2024-05-01', true);
+SELECT patient_id, occurred_at FROM patient_merge WHERE merged_id = 'T3' ORDER BY event_id;
+SELECT count(record_event('patient.merged', patient, 'X', at::timestamptz, subject => 'T3')) FROM (VALUES
+	('M0', '2024-05-16 08:00'), ('M3', '2024-05-16 09:00')) AS e (patient, at);
+SELECT patient_id, other_patient_id, since FROM identity_conflict WHERE subject = 'T3' ORDER BY since;
+SELECT relation, problem FROM check_consistency();

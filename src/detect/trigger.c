@@ -175,11 +175,12 @@ record_merge(TupleTableSlot *slot, Str patient, Str kind)
 	subject = str_of_datum(slot->tts_values[EV_SUBJECT]);
 	if (kind.len == 14 && memcmp(kind.data, "patient.merged", 14) == 0)
 	{
-		Datum		values[3] = {slot->tts_values[EV_PATIENT_ID], slot->tts_values[EV_SUBJECT],
+		Datum		values[4] = {slot->tts_values[EV_PATIENT_ID], slot->tts_values[EV_SUBJECT],
 		slot->tts_values[EV_EVENT_ID]};
 
 		if (is_blank(subject) || str_equal(subject, patient))
 			return false;
+		nulls[3] = true;		/* when it occurred, its event tells */
 		keep_merge("patient_merge", lengthof(values), values, nulls);
 		touch_patient(subject, DatumGetTimestampTz(slot->tts_values[EV_OCCURRED_AT]), TOUCH_LINK);
 		return true;

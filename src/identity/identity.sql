@@ -75,9 +75,9 @@ BEGIN
 				ORDER BY p.what <> 'order', p.number IS DISTINCT FROM CASE p.what WHEN 'order' THEN p.subject ELSE p.encounter_id END, p.number
 				ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS settled_at
 		FROM pair AS p),
-	-- One temporary id, two survivors that are not one but by it; of merges that were dropped nothing else is known.
+	-- One temporary id, two survivors that are not one but by it; of merges that were dropped no more is known than the ids and when.
 	merge AS MATERIALIZED (
-		SELECT m.merged_id, m.patient_id, m.event_id, coalesce(e.occurred_at, '-infinity') AS occurred_at, e.facility, e.source_sequence, e.item, e.code, e.value,
+		SELECT m.merged_id, m.patient_id, m.event_id, coalesce(e.occurred_at, m.occurred_at, '-infinity') AS occurred_at, e.facility, e.source_sequence, e.item, e.code, e.value,
 			e.source_system, e.actor
 		FROM (SELECT m.merged_id FROM workflow_track.patient_merge AS m
 				WHERE NOT EXISTS (SELECT FROM workflow_track.retraction AS r WHERE r.event_id = m.event_id)
