@@ -315,14 +315,16 @@ evaluate_touched(Snapshot snapshot, bool rebase)
 {
 	Loader	   *loader = loader_begin(snapshot);
 	Store	   *store = store_begin(snapshot, rebase);
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "workflow_track patient",
-												  ALLOCSET_DEFAULT_SIZES);
+	static MemoryContext context = NULL;
 	List	   *list = list_touched();
 	List	   *by_place = list_copy(list);
 	Table		patient_state;
 	Table		follows_mark;
 	ListCell   *lc;
 
+	if (context == NULL)
+		context = AllocSetContextCreate(TopMemoryContext, "workflow_track patient", KEPT_MEMORY, KEPT_MEMORY, ALLOCSET_DEFAULT_MAXSIZE);
+	memory_begin(context);
 	foreach(lc, list)
 		((Touched *) lfirst(lc))->done = false;
 	/* neighbours in the table share its pages */
@@ -355,7 +357,6 @@ evaluate_touched(Snapshot snapshot, bool rebase)
 	}
 	loader_end(loader);
 	store_end(store);
-	MemoryContextDelete(context);
 
 	table_by_name(&patient_state, CurrentMemoryContext, "patient_state", snapshot, RowExclusiveLock);
 	table_use_index(&patient_state, PS_PATIENT_ID + 1, 0);

@@ -158,7 +158,6 @@ table_begin_writing(Table *table, bool unique)
 	table->result = makeNode(ResultRelInfo);
 	InitResultRelInfo(table->result, table->rel, 1, NULL, 0);
 	ExecOpenIndices(table->result, unique);
-	table->buffer = palloc0(sizeof(TupleTableSlot *) * BUFFERED_ROWS);
 	table->desc = CreateTupleDescCopy(RelationGetDescr(table->rel));
 	MemoryContextSwitchTo(old);
 }
@@ -229,6 +228,13 @@ table_insert(Table *table, int ncolumns, const Datum *values, const bool *nulls)
 	old = MemoryContextSwitchTo(table->estate->es_query_cxt);
 	if (table->nbuffered == table->nslots)
 	{
+		if (table->nslots == table->buffer_size)
+		{
+			table->buffer_size = Max(8, 2 * table->buffer_size);
+			table->buffer = table->buffer == NULL
+				? palloc(sizeof(TupleTableSlot *) * table->buffer_size)
+				: repalloc(table->buffer, sizeof(TupleTableSlot *) * table->buffer_size);
+		}
 		table->buffer[table->nslots] =
 			MakeSingleTupleTableSlot(table->desc, &TTSOpsHeapTuple);
 		table->nslots++;

@@ -34,6 +34,7 @@ typedef struct Table
 	int			nbuffered;
 	Size		bytes_buffered;
 	int			nslots;
+	int			buffer_size;
 	TupleTableSlot **buffer;
 } Table;
 

@@ -15,7 +15,9 @@ enum
 	PS_PATIENT_ID, PS_FIRST_AT, PS_LINKED, PS_IMPRECISE, PS_NCOLUMNS
 };
 
-extern void touched_init(void);
+/* Bytes of memory that a backend keeps for detection, twice: as much as a small transaction takes. */
+#define KEPT_MEMORY (128 * 1024)
+
 /* Why a patient is touched. */
 typedef enum Touch
 {
@@ -27,6 +29,8 @@ typedef enum Touch
 	TOUCH_AGAIN_LINK			/* likewise, and there is a merge, alias, retraction or test patient */
 } Touch;
 
+extern void touched_init(void);
+extern void memory_begin(MemoryContext context);
 extern struct Touched *touch_patient(Str patient, TimestampTz first_at, Touch why);
 extern void place_event(struct Touched *t, int64 event_id, Oid partition, const ItemPointerData *tid);
 extern Oid	place_partition(const EventPlace *place);
