@@ -79,7 +79,7 @@ BEGIN
 	test AS MATERIALIZED (SELECT DISTINCT coalesce(p.patient, t.patient_id) AS patient FROM workflow_track.test_patient AS t LEFT JOIN merged AS p USING (patient_id)),
 
 	-- Events that count, in canonical order, with the keys that tie them together.
-	live AS (
+	live AS NOT MATERIALIZED (
 		SELECT e.*, e.code::text AS code_text, coalesce(p.patient, e.patient_id) AS patient
 		FROM workflow_track.event AS e LEFT JOIN merged AS p USING (patient_id)
 		WHERE NOT EXISTS (SELECT FROM workflow_track.retraction AS r WHERE r.event_id = e.event_id)),
@@ -93,14 +93,16 @@ BEGIN
 		FROM live AS e JOIN workflow_track.staff AS s ON s.actor = e.recipient
 		WHERE e.recipient_role IS NULL AND coalesce(s.active_during @> e.occurred_at, true)
 		ORDER BY e.event_id, coalesce(s.facility = e.facility, false) DESC, coalesce(s.system = e.source_system, false) DESC, s.role NULLS LAST),
+	-- What is sorted and joined by comes first: of long rows, the first columns are the quickest to read.
 	event AS MATERIALIZED (
-		SELECT e.*, coalesce(v.encounter, e.encounter_id) AS encounter_key, coalesce(s.subject, e.subject) AS subject_key,
-			t.patient IS NOT NULL AS is_test,
-			CASE WHEN e.time_precision = 'second' THEN e.occurred_at
+		SELECT row_number() OVER (PARTITION BY e.patient ORDER BY e.occurred_at, e.source_sequence, e.kind, e.subject NULLS FIRST, e.item NULLS FIRST,
+				e.code_text COLLATE "C" NULLS FIRST, e.value NULLS FIRST, e.source_system NULLS FIRST, e.actor NULLS FIRST, e.event_id) AS place,
+			e.event_id, e.occurred_at, CASE WHEN e.time_precision = 'second' THEN e.occurred_at
 				ELSE e.occurred_at + ('1 ' || e.time_precision::text)::interval - interval '1 microsecond' END AS ends_at,
+			t.patient IS NOT NULL AS is_test, e.patient, e.kind, coalesce(v.encounter, e.encounter_id) AS encounter_key, coalesce(s.subject, e.subject) AS subject_key,
 			coalesce(e.actor_role, a.role) AS role, coalesce(e.recipient_role, r.role) AS reader_role,
-			row_number() OVER (PARTITION BY e.patient ORDER BY e.occurred_at, e.source_sequence, e.kind, e.subject NULLS FIRST, e.item NULLS FIRST,
-				e.code_text COLLATE "C" NULLS FIRST, e.value NULLS FIRST, e.source_system NULLS FIRST, e.actor NULLS FIRST, e.event_id) AS place
+			e.source_sequence, e.time_precision, e.planned_at, e.facility, e.patient_id, e.encounter_id, e.subject, e.item, e.code, e.code_text, e.value, e.severity,
+			e.actor, e.actor_role, e.recipient, e.recipient_role, e.source_system, e.entry_method, e.message_id, e.recorded_at, e.detail
 		FROM live AS e LEFT JOIN encounter AS v ON v.patient = e.patient AND v.id = e.encounter_id
 			LEFT JOIN subject AS s ON s.patient = e.patient AND s.id = e.subject LEFT JOIN test AS t ON t.patient = e.patient
 			LEFT JOIN actor_role AS a USING (event_id) LEFT JOIN recipient_role AS r USING (event_id)),
@@ -120,16 +122,16 @@ BEGIN
 			WHERE p.part <> 'expect' OR x.by = '{}' OR e.role = ANY (x.by)) AS k
 		WHERE k.key IS NOT NULL),
 	opener AS MATERIALIZED (
-		SELECT DISTINCT x.expectation_id, x.within, x.early, e.*
+		SELECT x.expectation_id, x.within, x.early, e.*
 		FROM part AS p JOIN expectation AS x USING (expectation_id) JOIN event AS e USING (kind)
 		WHERE p.part = 'after' AND e.occurred_at >= horizon AND (p.correlated_by = 'patient' OR CASE p.correlated_by WHEN 'encounter' THEN e.encounter_key ELSE e.subject_key END IS NOT NULL)
 			AND workflow_track.conditions_hold(x.when_severity, x.when_facility, x.when_entry_method, x.when_code, x.when_detail,
 				e.severity, e.facility, e.entry_method, e.code_text, e.detail)),
 	-- An opener once for each way in which something may answer it.
 	asking AS (
-		SELECT DISTINCT o.expectation_id, o.event_id, o.patient, o.occurred_at, o.early, o.item, o.code_text, p.part, p.correlated_by,
-			CASE p.correlated_by WHEN 'patient' THEN '' WHEN 'encounter' THEN o.encounter_key ELSE o.subject_key END AS key
-		FROM opener AS o JOIN part AS p USING (expectation_id) WHERE p.part <> 'after'),
+		SELECT o.expectation_id, o.event_id, o.patient, o.occurred_at, o.early, o.item, o.code_text, w.part, w.correlated_by,
+			CASE w.correlated_by WHEN 'patient' THEN '' WHEN 'encounter' THEN o.encounter_key ELSE o.subject_key END AS key
+		FROM opener AS o JOIN (SELECT DISTINCT p.expectation_id, p.part, p.correlated_by FROM part AS p WHERE p.part <> 'after') AS w USING (expectation_id)),
 	answer AS MATERIALIZED (
 		SELECT o.expectation_id, o.event_id AS opened_event_id, o.part, c.place, c.event_id, c.occurred_at, c.ends_at, c.item, c.code_text, c.patient, c.key, c.correlated_by,
 			c.actor, c.role, c.ends_at < o.occurred_at AS is_early
@@ -159,7 +161,10 @@ BEGIN
 
 	-- Duplicates.
 	entry AS MATERIALIZED (
-		SELECT r.duplicate_rule_id, r.within, r.different, e.*, j.row, (SELECT array_agg(j.row ->> c.name ORDER BY c.n) FROM unnest(r.same) WITH ORDINALITY AS c(name, n)) AS same
+		SELECT r.duplicate_rule_id, e.event_id, e.occurred_at, e.place, e.is_test, e.patient, r.within, e.kind, e.patient_id, e.facility, e.encounter_id, e.subject, e.code, e.value,
+			e.source_system, e.actor, e.entry_method,
+			(SELECT array_agg(j.row ->> c.name ORDER BY c.n) FROM unnest(r.same) WITH ORDINALITY AS c(name, n)) AS same,
+			(SELECT array_agg(j.row ->> c.name ORDER BY c.n) FROM unnest(r.different) WITH ORDINALITY AS c(name, n)) AS different
 		FROM workflow_track.duplicate_rule AS r JOIN workflow_track.workflow AS w USING (workflow, version) JOIN event AS e USING (kind)
 			CROSS JOIN LATERAL to_jsonb(e) AS j(row)
 		WHERE w.state = 'current' AND workflow_track.conditions_hold(r.when_severity, r.when_facility, r.when_entry_method, r.when_code, r.when_detail,
@@ -171,7 +176,7 @@ BEGIN
 			d.source_system AS duplicate_system, o.actor AS original_actor, d.actor AS duplicate_actor
 		FROM entry AS d JOIN entry AS o ON o.duplicate_rule_id = d.duplicate_rule_id AND o.patient = d.patient
 			AND o.same IS NOT DISTINCT FROM d.same AND o.place < d.place AND d.occurred_at - o.occurred_at <= d.within
-		WHERE d.occurred_at >= horizon AND NOT EXISTS (SELECT FROM unnest(d.different) AS c(name) WHERE d.row ->> c.name IS NOT DISTINCT FROM o.row ->> c.name)
+		WHERE d.occurred_at >= horizon AND NOT EXISTS (SELECT FROM unnest(d.different, o.different) AS c(one, other) WHERE c.one IS NOT DISTINCT FROM c.other)
 		ORDER BY d.duplicate_rule_id, d.event_id, o.place),
 
 	-- What a step delivers to someone, and did not reach such a one.
@@ -212,9 +217,10 @@ BEGIN
 		SELECT r.workflow, r.step, r.field, r.n, e.event_id, e.patient, e.place, e.subject_key, e.occurred_at
 		FROM required AS r JOIN event AS e USING (kind)
 		WHERE e.occurred_at >= horizon AND NOT workflow_track.has_field(r.field, e.role, e.reader_role, e.code_text, e.detail, to_jsonb(e))),
+	supplier AS MATERIALIZED (SELECT e.* FROM event AS e WHERE (e.patient, e.subject_key) IN (SELECT l.patient, l.subject_key FROM lacking AS l)),
 	supplied AS (
 		SELECT l.workflow, l.step, l.event_id, l.field, l.n, l.occurred_at, coalesce(min(e.occurred_at), 'infinity') AS supplied_at
-		FROM lacking AS l LEFT JOIN event AS e ON e.patient = l.patient AND e.subject_key = l.subject_key AND e.place > l.place
+		FROM lacking AS l LEFT JOIN supplier AS e ON e.patient = l.patient AND e.subject_key = l.subject_key AND e.place > l.place
 			AND workflow_track.has_field(l.field, e.role, e.reader_role, e.code_text, e.detail, to_jsonb(e))
 		GROUP BY 1, 2, 3, 4, 5, 6),
 	missing AS (
@@ -225,7 +231,7 @@ BEGIN
 
 	-- Handoffs since the horizon, by hour and group.
 	worked AS (
-		SELECT e.*, lag(e.event_id) OVER encounter AS encounter_from, lag(e.event_id) OVER thread AS thread_from
+		SELECT e.event_id, e.subject_key, lag(e.event_id) OVER encounter AS encounter_from, lag(e.event_id) OVER thread AS thread_from
 		FROM event AS e JOIN workflow_track.event_kind AS k USING (kind) WHERE k.counts_as_work AND e.encounter_key IS NOT NULL
 		WINDOW encounter AS (PARTITION BY e.patient, e.encounter_key ORDER BY e.place),
 			thread AS (PARTITION BY e.patient, e.encounter_key, e.subject_key ORDER BY e.place)),
@@ -257,7 +263,7 @@ BEGIN
 	follow AS (
 		SELECT t.with_tests, f.facility, f.from_kind, f.kind AS to_kind, count(*) AS follows, count(DISTINCT (f.patient, f.encounter_key)) AS cases,
 			workflow_track.latency_histogram(f.occurred_at - f.from_at) AS histogram
-		FROM (SELECT e.*, lag(e.kind) OVER encounter AS from_kind, lag(e.occurred_at) OVER encounter AS from_at
+		FROM (SELECT e.occurred_at, e.is_test, e.patient, e.kind, e.encounter_key, e.facility, lag(e.kind) OVER encounter AS from_kind, lag(e.occurred_at) OVER encounter AS from_at
 			FROM event AS e WHERE e.encounter_key IS NOT NULL
 			WINDOW encounter AS (PARTITION BY e.patient, e.encounter_key ORDER BY e.place)) AS f
 			JOIN (VALUES (false), (true)) AS t(with_tests) ON t.with_tests OR NOT f.is_test
