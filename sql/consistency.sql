@@ -90,6 +90,18 @@ SELECT c.change, pg_temp.after(c.change) AS found FROM (VALUES
 	(10.4, 'DELETE FROM identity_state WHERE number IS NULL'),
 	(10.5, 'INSERT INTO identity_state SELECT * FROM identity_state WHERE what = ''encounter'' AND patient_id = ''P2'''),
 	(10.6, 'DELETE FROM shared_number'),
+	(10.7, 'DELETE FROM handoff_state WHERE patient_id = ''P1'''),
+	(10.8, 'UPDATE handoff_state SET contribution = (SELECT o.contribution FROM handoff_state AS o WHERE o.patient_id = ''P4'')'),
+	(10.9, 'DELETE FROM follows_state WHERE patient_id = ''P7'''),
+	(10.91, 'UPDATE follows_state SET contribution = (SELECT o.contribution FROM follows_state AS o WHERE o.patient_id = ''P1'')'),
+	(10.92, 'DELETE FROM message_key'),
+	(10.93, 'UPDATE message_key SET message_id = 3 - message_id'),
+	(10.94, 'UPDATE message_key SET received_at = received_at - interval ''1 day'''),
+	(10.95, 'INSERT INTO message_answer (answered, code, message_id, received_at) SELECT key, ''AA'', 77, received_at FROM message_key LIMIT 1'),
+	(11.1, 'UPDATE patient_merge SET occurred_at = ''2024-01-01'''),
+	(12.1, 'UPDATE encounter_merge SET occurred_at = ''2024-01-01'''),
+	(12.2, 'UPDATE retraction SET occurred_at = occurred_at - interval ''1 day'' WHERE message_id IS NULL'),
+	(12.3, 'UPDATE retraction SET patient_id = ''P1'' WHERE message_id IS NULL'),
 	(11, 'DELETE FROM patient_merge'),
 	(12, 'UPDATE encounter_merge SET merged_id = ''V2'''),
 	(13, 'DELETE FROM retraction WHERE message_id IS NULL'),
@@ -120,6 +132,12 @@ SELECT c.change, pg_temp.after(c.change) AS found FROM (VALUES
 	(38, 'UPDATE billing_rule SET documented_by = ''{note.signed}'', requires_modifiers = ''{}''')) AS c(n, change) ORDER BY c.n;
 RESET session_replication_role;
 SELECT * FROM check_consistency();
+
+-- It looks at every facility, whoever may see which.
+BEGIN;
+DELETE FROM facility_access;
+SELECT * FROM check_consistency();
+ROLLBACK;
 
 -- A row is shown as it is, or should be.
 BEGIN;

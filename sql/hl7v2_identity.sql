@@ -347,3 +347,10 @@ SELECT drop_before('2024-03-01', true);
 CALL pg_temp.send(pg_temp.message('ORM^O01', 'DA', '202403010800', 'V', E'\rORC|NW|O1\rOBR|1|O1||GLU^Glucose^L'), pg_temp.message('ORU^R01', 'DB', '202403010900', 'V', pg_temp.obr('O1', '', '202403010900', 'F')),
 	pg_temp.message('ORM^O01', 'DC', '202403010800', 'V', E'\rORC|NW|O1\rOBR|1|O1||GLU^Glucose^L'), pg_temp.message('ORU^R01', 'DD', '202403010900', 'V', pg_temp.obr('O1', '', '202403010900', 'F')));
 SELECT patient_id, status FROM care_loop_at('2024-03-02') WHERE patient_id LIKE 'D%' AND category = 'order' ORDER BY patient_id;
+-- What was linked before can be parted by a message that comes later, and each message parts what came before it.
+CALL pg_temp.send(pg_temp.link('ADT^A37', 'DC', 'DD', '202403011000'));
+SELECT patient_id, status FROM care_loop_at('2024-03-02') WHERE patient_id LIKE 'D%' AND category = 'order' ORDER BY patient_id;
+SELECT m.patient_id, m.merged_id, r.retracted_reason FROM patient_merge AS m LEFT JOIN retraction AS r USING (event_id) WHERE m.patient_id LIKE 'D%' OR m.merged_id LIKE 'D%' ORDER BY 1, 2;
+SELECT * FROM check_consistency();
+CALL pg_temp.send(pg_temp.link('ADT^A24', 'DC', 'DD', '202403011100'));
+SELECT patient_id, status FROM care_loop_at('2024-03-02') WHERE patient_id LIKE 'D%' AND category = 'order' ORDER BY patient_id;

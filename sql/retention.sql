@@ -92,3 +92,17 @@ SELECT count(*) FROM event;
 SELECT * FROM findings;
 SELECT (SELECT min(upper_bound) FROM months()) = date_trunc('month', now()) AS first_is_this_month;
 SELECT count(*) AS lost FROM (TABLE pg_temp.latency EXCEPT TABLE handoff_latency) AS lost;
+
+-- A merge of a month that was dropped can still be taken back, and is retracted once.
+SELECT m.patient_id, m.merged_id, m.occurred_at FROM patient_merge AS m UNION ALL SELECT v.encounter_id, v.merged_id, v.occurred_at FROM encounter_merge AS v;
+SELECT count(record_event('data.entered', e.patient, e.system, date_trunc('month', now()), code => 'local:X|wt', value => '80', entry_method => 'manual'))
+FROM (VALUES ('P1', 'EHR'), ('P2', 'PMS')) AS e(patient, system);
+SELECT count(*) AS duplicates FROM duplicate_entry;
+SELECT retract_event(event_id, 'visits were two') FROM encounter_merge;
+SELECT retract_event(event_id, 'patients were two') FROM patient_merge;
+SELECT retract_event(0, 'never was');
+SELECT patient_id, occurred_at, retracted_reason FROM retraction ORDER BY retracted_reason;
+SELECT count(*) AS duplicates FROM duplicate_entry;
+SELECT * FROM check_consistency();
+-- once more
+SELECT retract_event(event_id, 'patients were two') FROM patient_merge;

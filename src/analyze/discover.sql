@@ -10,6 +10,12 @@ LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION workflow_track.kept_follows(boolean) IS
 'the same of all time from the rollup, brought up to date in memory for the patients that are marked; with those of test patients, or without';
 
+CREATE FUNCTION workflow_track.every_kept_follow(test_patients boolean)
+RETURNS TABLE (facility text, from_kind text, to_kind text, follows bigint, cases bigint, histogram workflow_track.latency_histogram)
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.every_kept_follow(boolean) IS
+'the same of every facility';
+
 CREATE FUNCTION workflow_track.follows_are_kept() RETURNS boolean
 LANGUAGE c STABLE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION workflow_track.follows_are_kept() IS

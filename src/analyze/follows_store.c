@@ -36,6 +36,7 @@
 #include "types/latency_histogram.h"
 
 PG_FUNCTION_INFO_V1(kept_follows);
+PG_FUNCTION_INFO_V1(every_kept_follow);
 PG_FUNCTION_INFO_V1(follows_are_kept);
 PG_FUNCTION_INFO_V1(fold_marked_follows);
 
@@ -576,22 +577,17 @@ put_edge(ReturnSetInfo *result, Edge *edge)
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
-/*
- * kept_follows(test_patients): the edges of facilities that the caller sees, with
- * those of test patients or without, from what is kept and what is marked.
- */
-Datum
-kept_follows(PG_FUNCTION_ARGS)
+/* Puts the edges of visible facilities (all, if NULL) into the result, from what is kept and what is marked. */
+static void
+put_kept(FunctionCallInfo fcinfo, const Visible *visible)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Snapshot	snapshot = GetActiveSnapshot();
-	const Visible *visible;
 	Table		marks;
 	Update		update;
 	int			n;
 
 	InitMaterializedSRF(fcinfo, 0);
-	visible = visible_to_user();
 	update_begin(&update, snapshot, false);
 	table_by_name(&marks, CurrentMemoryContext, "follows_mark", snapshot, AccessShareLock);
 	update_patients(&update, read_marks(&marks, PG_INT32_MAX, false, &n));
@@ -602,10 +598,28 @@ kept_follows(PG_FUNCTION_ARGS)
 	{
 		Edge	   *edge = &update.edges.items[i];
 
-		if (!edge->is_test && edge->follows != 0 && is_visible(visible, edge->facility))
+		if (!edge->is_test && edge->follows != 0 && (visible == NULL || is_visible(visible, edge->facility)))
 			put_edge(result, edge);
 	}
 	update_end(&update);
+}
+
+/*
+ * kept_follows(test_patients): the edges of facilities that the caller sees, with
+ * those of test patients or without.
+ */
+Datum
+kept_follows(PG_FUNCTION_ARGS)
+{
+	put_kept(fcinfo, visible_to_user());
+	return (Datum) 0;
+}
+
+/* every_kept_follow(test_patients): those of all facilities. */
+Datum
+every_kept_follow(PG_FUNCTION_ARGS)
+{
+	put_kept(fcinfo, NULL);
 	return (Datum) 0;
 }
 

@@ -7,27 +7,32 @@ BEGIN
 	-- Merges of months that were dropped are kept for ever; what events say must be there, and nothing else of those events.
 	RETURN QUERY
 	WITH stored AS (
-		SELECT e.patient_id, e.subject, e.event_id FROM workflow_track.event AS e
+		SELECT e.patient_id, e.subject, e.event_id, e.occurred_at FROM workflow_track.event AS e
 		WHERE e.kind = 'patient.merged' AND btrim(e.subject) <> '' AND e.subject <> e.patient_id),
-	kept AS (SELECT m.patient_id, m.merged_id, m.event_id FROM workflow_track.patient_merge AS m)
+	kept AS (SELECT m.patient_id, m.merged_id, m.event_id, m.occurred_at FROM workflow_track.patient_merge AS m)
 	SELECT 'patient_merge', 'missing', s.patient_id, to_jsonb(s) FROM stored AS s
-	WHERE NOT EXISTS (SELECT FROM kept AS k WHERE (k.patient_id, k.merged_id, k.event_id) = (s.patient_id, s.subject, s.event_id))
+	WHERE NOT EXISTS (SELECT FROM kept AS k WHERE (k.patient_id, k.merged_id, k.event_id, coalesce(k.occurred_at, s.occurred_at)) = (s.patient_id, s.subject, s.event_id, s.occurred_at))
 	UNION ALL
 	SELECT 'patient_merge', 'unexpected', k.patient_id, to_jsonb(k) FROM kept AS k JOIN workflow_track.event AS e USING (event_id)
-	WHERE NOT EXISTS (SELECT FROM stored AS s WHERE (k.patient_id, k.merged_id, k.event_id) = (s.patient_id, s.subject, s.event_id));
+	WHERE NOT EXISTS (SELECT FROM stored AS s WHERE (k.patient_id, k.merged_id, k.event_id, coalesce(k.occurred_at, s.occurred_at)) = (s.patient_id, s.subject, s.event_id, s.occurred_at));
 
 	RETURN QUERY
 	WITH stored AS (
-		SELECT e.patient_id, e.encounter_id, e.subject, e.event_id FROM workflow_track.event AS e
+		SELECT e.patient_id, e.encounter_id, e.subject, e.event_id, e.occurred_at FROM workflow_track.event AS e
 		WHERE e.kind = 'encounter.merged' AND e.subject IS NOT NULL AND e.encounter_id IS NOT NULL),
-	kept AS (SELECT m.patient_id, m.encounter_id, m.merged_id, m.event_id FROM workflow_track.encounter_merge AS m)
+	kept AS (SELECT m.patient_id, m.encounter_id, m.merged_id, m.event_id, m.occurred_at FROM workflow_track.encounter_merge AS m)
 	SELECT 'encounter_merge', 'missing', s.patient_id, to_jsonb(s) FROM stored AS s
-	WHERE NOT EXISTS (SELECT FROM kept AS k
-		WHERE (k.patient_id, k.encounter_id, k.merged_id, k.event_id) = (s.patient_id, s.encounter_id, s.subject, s.event_id))
+	WHERE NOT EXISTS (SELECT FROM kept AS k WHERE (k.patient_id, k.encounter_id, k.merged_id, k.event_id, coalesce(k.occurred_at, s.occurred_at)) =
+		(s.patient_id, s.encounter_id, s.subject, s.event_id, s.occurred_at))
 	UNION ALL
 	SELECT 'encounter_merge', 'unexpected', k.patient_id, to_jsonb(k) FROM kept AS k JOIN workflow_track.event AS e USING (event_id)
-	WHERE NOT EXISTS (SELECT FROM stored AS s
-		WHERE (k.patient_id, k.encounter_id, k.merged_id, k.event_id) = (s.patient_id, s.encounter_id, s.subject, s.event_id));
+	WHERE NOT EXISTS (SELECT FROM stored AS s WHERE (k.patient_id, k.encounter_id, k.merged_id, k.event_id, coalesce(k.occurred_at, s.occurred_at)) =
+		(s.patient_id, s.encounter_id, s.subject, s.event_id, s.occurred_at));
+
+	-- A retraction is of its event, as long as there is that.
+	RETURN QUERY
+	SELECT 'retraction', 'unexpected', r.patient_id, to_jsonb(r) FROM workflow_track.retraction AS r JOIN workflow_track.event AS e USING (event_id)
+	WHERE (r.patient_id, r.occurred_at) <> (e.patient_id, e.occurred_at);
 
 	-- What messages call off, by the ids that any merge joins.
 	RETURN QUERY
@@ -65,6 +70,18 @@ END
 $$;
 COMMENT ON FUNCTION workflow_track.check_links() IS
 'part of check_consistency(): merges, what messages call off, and what is known of patients';
+
+CREATE FUNCTION workflow_track.handoff_samples(contribution bytea)
+RETURNS TABLE (hour timestamptz, is_test boolean, basis text, facility text, from_role text, to_role text, from_system text, to_system text, latency interval)
+LANGUAGE c IMMUTABLE STRICT ROWS 50 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.handoff_samples(bytea) IS
+'the handoffs that a row of handoff_state holds';
+
+CREATE FUNCTION workflow_track.follow_samples(contribution bytea)
+RETURNS TABLE (edge_id bigint, is_first boolean, latency interval)
+LANGUAGE c IMMUTABLE STRICT ROWS 50 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.follow_samples(bytea) IS
+'what a row of follows_state holds: edges of follows_total, whether the case has it for the first time, and the time between';
 
 CREATE FUNCTION workflow_track.check_findings() RETURNS TABLE (relation text, problem text, patient_id text, difference jsonb)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET enable_nestloop = off SET jit = off AS $$
@@ -241,18 +258,28 @@ BEGIN
 		UNION ALL (SELECT DISTINCT ON (o.event_id) 'explicit', o.event_id, a.event_id
 			FROM event AS o JOIN event AS a ON a.patient = o.patient AND a.subject_key = o.subject_key AND a.ends_at >= o.occurred_at
 			WHERE o.kind = 'handoff.offered' AND a.kind = 'handoff.accepted' ORDER BY o.event_id, a.place)),
-	handoff AS (
+	taken AS MATERIALIZED (
 		SELECT date_trunc('hour', t.occurred_at) AS hour, t.is_test, p.basis COLLATE "C" AS basis, t.facility, f.role AS from_role, t.role AS to_role,
-			f.source_system AS from_system, t.source_system AS to_system, workflow_track.latency_histogram(t.occurred_at - f.occurred_at) AS histogram
+			f.source_system AS from_system, t.source_system AS to_system, t.occurred_at - f.occurred_at AS latency, t.patient_id
 		FROM pair AS p JOIN event AS f ON f.event_id = p.from_event_id JOIN event AS t ON t.event_id = p.to_event_id
 		WHERE t.occurred_at >= horizon
-			AND (p.basis = 'explicit' OR (f.actor, f.role, f.source_system) IS DISTINCT FROM (t.actor, t.role, t.source_system))
-		GROUP BY 1, 2, 3, 4, 5, 6, 7, 8),
+			AND (p.basis = 'explicit' OR (f.actor, f.role, f.source_system) IS DISTINCT FROM (t.actor, t.role, t.source_system))),
+	handoff AS (
+		SELECT t.hour, t.is_test, t.basis, t.facility, t.from_role, t.to_role, t.from_system, t.to_system, workflow_track.latency_histogram(t.latency) AS histogram
+		FROM taken AS t GROUP BY 1, 2, 3, 4, 5, 6, 7, 8),
+	-- What each id's handoffs contribute: how many, and a sum of hashes of all that the rollups count of them.
+	contribution AS (
+		SELECT t.patient_id, count(*) AS handoffs, sum(hash_record_extended(ROW(t.hour, t.is_test, t.basis, t.facility, t.from_role, t.to_role, t.from_system, t.to_system, t.latency), 0)) AS digest
+		FROM taken AS t WHERE t.patient_id NOT IN (SELECT q.patient_id FROM workflow_track.handoff_stale AS q) GROUP BY 1),
+	kept_contribution AS (
+		SELECT k.patient_id, count(*) AS handoffs, sum(hash_record_extended(ROW(t.hour, t.is_test, t.basis, t.facility, t.from_role, t.to_role, t.from_system, t.to_system, t.latency), 0)) AS digest
+		FROM workflow_track.handoff_state AS k CROSS JOIN LATERAL workflow_track.handoff_samples(k.contribution) AS t
+		WHERE k.patient_id NOT IN (SELECT q.patient_id FROM workflow_track.handoff_stale AS q) GROUP BY 1),
 	kept_handoff AS (
 		SELECT * FROM (
 			SELECT k.hour, k.is_test, k.basis, k.facility, k.from_role, k.to_role, k.from_system, k.to_system, workflow_track.merge(k.histogram) AS histogram
 			FROM (SELECT * FROM workflow_track.handoff_hourly AS h WHERE h.hour >= horizon
-				UNION ALL SELECT * FROM workflow_track.unfolded_handoffs(true)) AS k
+				UNION ALL SELECT * FROM workflow_track.every_uncounted_handoff(true)) AS k
 			GROUP BY 1, 2, 3, 4, 5, 6, 7, 8) AS k
 		WHERE workflow_track.sample_count(k.histogram) <> 0),
 	total AS (
@@ -260,17 +287,31 @@ BEGIN
 		FROM workflow_track.handoff_hourly AS h GROUP BY 1, 2, 3, 4, 5, 6, 7),
 
 	-- What directly follows what in an encounter, without test patients and with them.
-	follow AS (
-		SELECT t.with_tests, f.facility, f.from_kind, f.kind AS to_kind, count(*) AS follows, count(DISTINCT (f.patient, f.encounter_key)) AS cases,
-			workflow_track.latency_histogram(f.occurred_at - f.from_at) AS histogram
+	moved AS MATERIALIZED (
+		SELECT f.is_test, f.occurred_at - f.from_at AS latency, f.patient, f.from_kind, f.kind AS to_kind, f.facility, f.encounter_key
 		FROM (SELECT e.occurred_at, e.is_test, e.patient, e.kind, e.encounter_key, e.facility, lag(e.kind) OVER encounter AS from_kind, lag(e.occurred_at) OVER encounter AS from_at
 			FROM event AS e WHERE e.encounter_key IS NOT NULL
 			WINDOW encounter AS (PARTITION BY e.patient, e.encounter_key ORDER BY e.place)) AS f
-			JOIN (VALUES (false), (true)) AS t(with_tests) ON t.with_tests OR NOT f.is_test
-		WHERE f.from_kind IS NOT NULL AND f.occurred_at >= horizon
+		WHERE f.from_kind IS NOT NULL AND f.occurred_at >= horizon),
+	follow AS (
+		SELECT t.with_tests, f.facility, f.from_kind, f.to_kind, count(*) AS follows, count(DISTINCT (f.patient, f.encounter_key)) AS cases,
+			workflow_track.latency_histogram(f.latency) AS histogram
+		FROM moved AS f JOIN (VALUES (false), (true)) AS t(with_tests) ON t.with_tests OR NOT f.is_test
 		GROUP BY 1, 2, 3, 4),
+	-- What each patient's cases contribute, under the first of the ids, likewise.
+	marked AS MATERIALIZED (SELECT coalesce(p.patient, q.patient_id) AS patient FROM workflow_track.follows_mark AS q LEFT JOIN merged AS p USING (patient_id)),
+	share AS (
+		SELECT f.patient, count(*) AS follows, count(DISTINCT hash_record_extended(ROW(f.encounter_key, f.facility, f.from_kind, f.to_kind), 0)) AS cases,
+			sum(hash_record_extended(ROW(f.is_test, f.facility, f.from_kind, f.to_kind, f.latency), 0)) AS digest
+		FROM moved AS f WHERE f.patient NOT IN (SELECT q.patient FROM marked AS q) GROUP BY 1),
+	kept_share AS (
+		SELECT k.patient_id AS patient, count(*) AS follows, count(*) FILTER (WHERE f.is_first) AS cases,
+			sum(hash_record_extended(ROW(t.is_test, t.facility, t.from_kind, t.to_kind, f.latency), 0)) AS digest
+		FROM workflow_track.follows_state AS k CROSS JOIN LATERAL workflow_track.follow_samples(k.contribution) AS f LEFT JOIN workflow_track.follows_total AS t USING (edge_id)
+			LEFT JOIN merged AS p USING (patient_id)
+		WHERE coalesce(p.patient, k.patient_id) NOT IN (SELECT q.patient FROM marked AS q) GROUP BY 1),
 	kept_follow AS (
-		SELECT t.with_tests, k.* FROM (VALUES (false), (true)) AS t(with_tests) CROSS JOIN LATERAL workflow_track.kept_follows(t.with_tests) AS k)
+		SELECT t.with_tests, k.* FROM (VALUES (false), (true)) AS t(with_tests) CROSS JOIN LATERAL workflow_track.every_kept_follow(t.with_tests) AS k)
 
 	SELECT 'loop_state', 'missing', x.patient_id, to_jsonb(x) FROM (TABLE loop EXCEPT TABLE workflow_track.loop_state) AS x
 	UNION ALL SELECT 'loop_state', 'unexpected', x.patient_id, to_jsonb(x) FROM (TABLE workflow_track.loop_state EXCEPT ALL TABLE loop) AS x
@@ -284,6 +325,10 @@ BEGIN
 	UNION ALL SELECT 'handoff_hourly', 'unexpected', NULL, to_jsonb(x) FROM (TABLE kept_handoff EXCEPT TABLE handoff) AS x
 	UNION ALL SELECT 'handoff_total', 'missing', NULL, to_jsonb(x) FROM (TABLE total EXCEPT TABLE workflow_track.handoff_total) AS x
 	UNION ALL SELECT 'handoff_total', 'unexpected', NULL, to_jsonb(x) FROM (TABLE workflow_track.handoff_total EXCEPT TABLE total) AS x
+	UNION ALL SELECT 'handoff_state', 'missing', x.patient_id, to_jsonb(x) FROM (TABLE contribution EXCEPT TABLE kept_contribution) AS x
+	UNION ALL SELECT 'handoff_state', 'unexpected', x.patient_id, to_jsonb(x) FROM (TABLE kept_contribution EXCEPT TABLE contribution) AS x
+	UNION ALL SELECT 'follows_state', 'missing', x.patient, to_jsonb(x) FROM (TABLE share EXCEPT TABLE kept_share) AS x
+	UNION ALL SELECT 'follows_state', 'unexpected', x.patient, to_jsonb(x) FROM (TABLE kept_share EXCEPT TABLE share) AS x
 	UNION ALL SELECT 'follows_total', 'missing', NULL, to_jsonb(x) FROM (TABLE follow EXCEPT TABLE kept_follow) AS x
 	UNION ALL SELECT 'follows_total', 'unexpected', NULL, to_jsonb(x) FROM (TABLE kept_follow EXCEPT ALL TABLE follow) AS x;
 END
@@ -376,7 +421,7 @@ BEGIN
 			OR CASE WHEN c.patient_id IS NULL THEN EXISTS (SELECT FROM workflow_track.stale_patient)
 				ELSE EXISTS (SELECT FROM workflow_track.stale_patient AS s WHERE s.patient_id = c.patient_id) END
 	FROM (SELECT * FROM workflow_track.check_links() UNION ALL SELECT * FROM workflow_track.check_findings() UNION ALL SELECT * FROM workflow_track.check_billing()
-		UNION ALL SELECT * FROM workflow_track.check_identities() UNION ALL SELECT * FROM workflow_track.check_diary()) AS c;
+		UNION ALL SELECT * FROM workflow_track.check_identities() UNION ALL SELECT * FROM workflow_track.check_diary() UNION ALL SELECT * FROM workflow_track.check_messages()) AS c;
 END
 $$;
 COMMENT ON FUNCTION workflow_track.check_consistency() IS

@@ -298,6 +298,13 @@ LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION workflow_track.every_unfolded_handoff(boolean) IS
 'what the rollups of handoffs do not hold yet, by group, or by hour and group';
 
+CREATE FUNCTION workflow_track.every_uncounted_handoff(by_hour boolean)
+RETURNS TABLE (hour timestamptz, is_test boolean, basis text, facility text, from_role text, to_role text,
+	from_system text, to_system text, histogram workflow_track.latency_histogram)
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION workflow_track.every_uncounted_handoff(boolean) IS
+'the same with what patients add whom maintain() has to bring up to date';
+
 CREATE FUNCTION workflow_track.fold_handoffs() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -101,8 +101,10 @@ BEGIN
 	END IF;
 	SELECT array_agg(s.patient_id) AS ids, array_agg('infinity'::timestamptz) AS times, array_agg(s.linked) AS links
 		INTO touched FROM workflow_track.patient_state s WHERE s.first_at < month_start;
-	UPDATE workflow_track.patient_merge AS m SET occurred_at = e.occurred_at
+	UPDATE workflow_track.patient_merge AS m SET occurred_at = e.occurred_at, linked_by = e.detail ->> 'linked_by'
 		FROM workflow_track.event AS e WHERE e.event_id = m.event_id AND e.kind = 'patient.merged' AND e.occurred_at < month_start;
+	UPDATE workflow_track.encounter_merge AS m SET occurred_at = e.occurred_at
+		FROM workflow_track.event AS e WHERE e.event_id = m.event_id AND e.kind = 'encounter.merged' AND e.occurred_at < month_start;
 	PERFORM workflow_track.drop_months(month_start, ARRAY(SELECT workflow_track.carried_events(month_start)));
 	PERFORM workflow_track.drop_messages_before(month_start);
 	DELETE FROM workflow_track.loop_state WHERE opened_at < month_start;

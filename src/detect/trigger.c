@@ -167,7 +167,7 @@ keep_merge(const char *name, int ncolumns, const Datum *values, const bool *null
 static bool
 record_merge(TupleTableSlot *slot, Str patient, Str kind)
 {
-	bool		nulls[4] = {0};
+	bool		nulls[5] = {0};
 	Str			subject;
 
 	if (slot->tts_isnull[EV_SUBJECT])
@@ -175,12 +175,12 @@ record_merge(TupleTableSlot *slot, Str patient, Str kind)
 	subject = str_of_datum(slot->tts_values[EV_SUBJECT]);
 	if (kind.len == 14 && memcmp(kind.data, "patient.merged", 14) == 0)
 	{
-		Datum		values[4] = {slot->tts_values[EV_PATIENT_ID], slot->tts_values[EV_SUBJECT],
+		Datum		values[5] = {slot->tts_values[EV_PATIENT_ID], slot->tts_values[EV_SUBJECT],
 		slot->tts_values[EV_EVENT_ID]};
 
 		if (is_blank(subject) || str_equal(subject, patient))
 			return false;
-		nulls[3] = true;		/* when it occurred, its event tells */
+		nulls[3] = nulls[4] = true; /* its event tells */
 		keep_merge("patient_merge", lengthof(values), values, nulls);
 		touch_patient(subject, DatumGetTimestampTz(slot->tts_values[EV_OCCURRED_AT]), TOUCH_LINK);
 		return true;
@@ -188,9 +188,10 @@ record_merge(TupleTableSlot *slot, Str patient, Str kind)
 	if (kind.len == 16 && memcmp(kind.data, "encounter.merged", 16) == 0 &&
 		!slot->tts_isnull[EV_ENCOUNTER_ID])
 	{
-		Datum		values[4] = {slot->tts_values[EV_PATIENT_ID], slot->tts_values[EV_ENCOUNTER_ID],
+		Datum		values[5] = {slot->tts_values[EV_PATIENT_ID], slot->tts_values[EV_ENCOUNTER_ID],
 		slot->tts_values[EV_SUBJECT], slot->tts_values[EV_EVENT_ID]};
 
+		nulls[4] = true;		/* likewise */
 		keep_merge("encounter_merge", lengthof(values), values, nulls);
 		return true;
 	}

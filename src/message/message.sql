@@ -75,6 +75,32 @@ LANGUAGE c STABLE STRICT PARALLEL RESTRICTED ROWS 100 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION workflow_track.message_trace(text) IS
 'every message about an order, result, document, visit or patient, by any of its numbers and their aliases, in the order received';
 
+-- A key may have gone with the month of the message that had it first; who came again has none of its own.
+CREATE FUNCTION workflow_track.check_messages() RETURNS TABLE (relation text, problem text, patient_id text, difference jsonb)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	WITH message AS MATERIALIZED (
+		SELECT m.message_id, m.received_at, m.body_hash, m.source_system, m.facility, m.control_id, m.status, m.patient_id,
+			CASE WHEN m.control_id <> '' THEN workflow_track.message_key_hash(m.source_system, m.facility, m.control_id) END AS id_hash,
+			'id_reuse' = ANY (m.problems) IS TRUE AS is_reused
+		FROM workflow_track.message AS m),
+	holder AS MATERIALIZED (SELECT k.key, m.* FROM workflow_track.message_key AS k JOIN message AS m USING (message_id, received_at))
+	SELECT 'message_key', 'unexpected', NULL::text, to_jsonb(k) FROM workflow_track.message_key AS k
+	WHERE NOT EXISTS (SELECT FROM message AS m WHERE (m.message_id, m.received_at) = (k.message_id, k.received_at))
+	UNION ALL SELECT 'message_key', 'missing', m.patient_id, jsonb_build_object('key', m.body_hash, 'message_id', m.message_id) FROM message AS m
+	WHERE m.status IN ('processed', 'unmapped', 'incomplete', 'repeated') AND m.id_hash IS NOT NULL
+		AND NOT EXISTS (SELECT FROM holder AS h WHERE h.key = m.body_hash AND h.body_hash = m.body_hash)
+	UNION ALL SELECT 'message_key', 'missing', m.patient_id, jsonb_build_object('key', m.id_hash, 'message_id', m.message_id) FROM message AS m
+	WHERE m.status IN ('processed', 'unmapped', 'incomplete') AND NOT m.is_reused AND m.id_hash IS NOT NULL
+		AND NOT EXISTS (SELECT FROM holder AS h WHERE h.key = m.id_hash AND (h.source_system, h.facility, h.control_id) = (m.source_system, m.facility, m.control_id))
+	UNION ALL SELECT 'message_answer', 'unexpected', NULL, to_jsonb(a) FROM workflow_track.message_answer AS a
+	WHERE NOT EXISTS (SELECT FROM message AS m WHERE (m.message_id, m.received_at) = (a.message_id, a.received_at));
+END
+$$;
+COMMENT ON FUNCTION workflow_track.check_messages() IS 'part of check_consistency(): what tells messages that come again, and answers';
+
 CREATE FUNCTION workflow_track.make_message_month(month timestamptz DEFAULT now()) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE

@@ -51,6 +51,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	c record;
 	taken bigint[] := '{}';
+	done bigint[] := '{}';
 	ids text[];
 	encounters text[];
 	subjects text[];
@@ -62,6 +63,7 @@ BEGIN
 			AND NOT EXISTS (SELECT FROM workflow_track.event v WHERE v.event_id = r.event_id AND v.occurred_at = r.occurred_at)
 	LOOP
 		taken := taken || event_id;
+		done := done || message_id;
 		RETURN NEXT;
 	END LOOP;
 	FOR c IN SELECT x.*, x.kinds && '{patient.merged,encounter.merged}' AS of_merges
@@ -73,7 +75,18 @@ BEGIN
 		subjects := CASE WHEN c.of_merges THEN ARRAY[c.subject] ELSE workflow_track.aliased_subjects(c.subject, ids) END;
 		reason := c.reason;
 		message_id := c.message_id;
-		FOR patient_id, event_id, occurred_at IN SELECT v.patient_id, v.event_id, v.occurred_at FROM workflow_track.event v
+		-- One that a message called off before its month was dropped is all that the message calls off.
+		CONTINUE WHEN c.message_id = ANY (done) AND NOT c.every_one;
+		FOR patient_id, event_id, occurred_at IN SELECT v.patient_id, v.event_id, v.occurred_at
+			FROM (SELECT e.event_id, e.occurred_at, e.source_sequence, e.patient_id, e.encounter_id, e.subject, e.item, e.kind, e.code, e.value, e.source_system, e.actor, e.detail
+					FROM workflow_track.event e WHERE e.patient_id = ANY (ids) AND e.kind = ANY (c.kinds)
+				UNION ALL SELECT m.event_id, m.occurred_at, 0, m.patient_id, NULL, m.merged_id, NULL, 'patient.merged', NULL, NULL, NULL, NULL,
+						jsonb_build_object('linked_by', m.linked_by)
+					FROM workflow_track.patient_merge m WHERE m.patient_id = ANY (ids)
+						AND NOT EXISTS (SELECT FROM workflow_track.event e WHERE e.event_id = m.event_id AND e.occurred_at = m.occurred_at)
+				UNION ALL SELECT m.event_id, m.occurred_at, 0, m.patient_id, m.encounter_id, m.merged_id, NULL, 'encounter.merged', NULL, NULL, NULL, NULL, NULL
+					FROM workflow_track.encounter_merge m WHERE m.patient_id = ANY (ids)
+						AND NOT EXISTS (SELECT FROM workflow_track.event e WHERE e.event_id = m.event_id AND e.occurred_at = m.occurred_at)) v
 			WHERE v.patient_id = ANY (ids) AND v.kind = ANY (c.kinds) AND v.occurred_at <= c.occurred_at
 				AND (c.encounter_id IS NULL OR v.encounter_id = ANY (encounters))
 				AND (c.subject IS NULL OR v.subject = ANY (subjects))

@@ -88,6 +88,15 @@ BEGIN
 	INSERT INTO workflow_track.retraction (patient_id, event_id, occurred_at, retracted_reason, retracted_by)
 	SELECT e.patient_id, e.event_id, e.occurred_at, retract_event.reason, session_user
 	FROM workflow_track.event e WHERE e.event_id = retract_event.event_id;
+	IF FOUND THEN
+		RETURN;
+	END IF;
+	-- Merges outlive the months of their events.
+	INSERT INTO workflow_track.retraction (patient_id, event_id, occurred_at, retracted_reason, retracted_by)
+	SELECT m.patient_id, m.event_id, coalesce(m.occurred_at, '-infinity'), retract_event.reason, session_user
+	FROM (SELECT p.patient_id, p.event_id, p.occurred_at FROM workflow_track.patient_merge p
+		UNION ALL SELECT v.patient_id, v.event_id, v.occurred_at FROM workflow_track.encounter_merge v) m
+	WHERE m.event_id = retract_event.event_id;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION USING
 			ERRCODE = 'no_data_found',

@@ -271,6 +271,24 @@ find_called_off(List *ids, int *n)
 	return called_off;
 }
 
+/* Of the messages that may have called off an event, one that came later may be the one. */
+static void
+keep_reason(Table *table, const Datum *called_off)
+{
+	Datum		values[RT_NCOLUMNS];
+	bool		nulls[RT_NCOLUMNS];
+	ItemPointerData tid = table->slot->tts_tid;
+
+	slot_getallattrs(table->slot);
+	if (table->slot->tts_values[RT_MESSAGE_ID] == called_off[RT_MESSAGE_ID])
+		return;
+	memcpy(values, table->slot->tts_values, sizeof(values));
+	memcpy(nulls, table->slot->tts_isnull, sizeof(nulls));
+	values[RT_REASON] = called_off[RT_REASON];
+	values[RT_MESSAGE_ID] = called_off[RT_MESSAGE_ID];
+	table_update(table, &tid, RT_NCOLUMNS, values, nulls);
+}
+
 /* Brings the retractions of a patient's ids to what messages call off. */
 static bool
 retract_called_off(Snapshot snapshot, List *ids)
@@ -300,7 +318,10 @@ retract_called_off(Snapshot snapshot, List *ids)
 			while (i < n && DatumGetInt64(called_off[i].values[RT_EVENT_ID]) != event_id)
 				i++;
 			if (i < n)
+			{
 				called_off[i].kept = true;
+				keep_reason(&table, called_off[i].values);
+			}
 			else
 			{
 				table_delete(&table, &table.slot->tts_tid);

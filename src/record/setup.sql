@@ -102,7 +102,7 @@ BEGIN
 		merged_id text COLLATE "C" NOT NULL,
 		event_id bigint PRIMARY KEY
 	);
-	ALTER TABLE workflow_track.patient_merge ADD COLUMN IF NOT EXISTS occurred_at timestamptz;
+	ALTER TABLE workflow_track.patient_merge ADD COLUMN IF NOT EXISTS occurred_at timestamptz, ADD COLUMN IF NOT EXISTS linked_by text COLLATE "C";
 	CREATE INDEX IF NOT EXISTS patient_merge_patient ON workflow_track.patient_merge (patient_id);
 	CREATE INDEX IF NOT EXISTS patient_merge_merged ON workflow_track.patient_merge (merged_id);
 	COMMENT ON TABLE workflow_track.patient_merge IS 'what events patient.merged say; kept beyond retention';
@@ -110,6 +110,7 @@ BEGIN
 	COMMENT ON COLUMN workflow_track.patient_merge.merged_id IS 'the losing id';
 	COMMENT ON COLUMN workflow_track.patient_merge.event_id IS 'the event';
 	COMMENT ON COLUMN workflow_track.patient_merge.occurred_at IS 'of a month that drop_before() has dropped: when the event was said to have happened';
+	COMMENT ON COLUMN workflow_track.patient_merge.linked_by IS 'of such a month: what detail said of the message that links, which another may call off';
 
 	CREATE TABLE IF NOT EXISTS workflow_track.encounter_merge (
 		patient_id text COLLATE "C" NOT NULL,
@@ -117,12 +118,14 @@ BEGIN
 		merged_id text COLLATE "C" NOT NULL,
 		event_id bigint PRIMARY KEY
 	);
+	ALTER TABLE workflow_track.encounter_merge ADD COLUMN IF NOT EXISTS occurred_at timestamptz;
 	CREATE INDEX IF NOT EXISTS encounter_merge_patient ON workflow_track.encounter_merge (patient_id);
 	COMMENT ON TABLE workflow_track.encounter_merge IS 'what events encounter.merged say; kept beyond retention';
 	COMMENT ON COLUMN workflow_track.encounter_merge.patient_id IS 'the patient';
 	COMMENT ON COLUMN workflow_track.encounter_merge.encounter_id IS 'the surviving encounter';
 	COMMENT ON COLUMN workflow_track.encounter_merge.merged_id IS 'the losing encounter';
 	COMMENT ON COLUMN workflow_track.encounter_merge.event_id IS 'the event';
+	COMMENT ON COLUMN workflow_track.encounter_merge.occurred_at IS 'of a month that drop_before() has dropped: when the event was said to have happened';
 
 	CREATE TABLE IF NOT EXISTS workflow_track.subject_alias (
 		patient_id text COLLATE "C" NOT NULL,

@@ -23,6 +23,7 @@
 
 PG_FUNCTION_INFO_V1(unfolded_handoffs);
 PG_FUNCTION_INFO_V1(every_unfolded_handoff);
+PG_FUNCTION_INFO_V1(every_uncounted_handoff);
 
 /* The samples of one group, and of one hour unless all hours are one. */
 typedef struct Cell
@@ -222,16 +223,19 @@ put_cell(ReturnSetInfo *result, const Cell *cell, const SampleGroup *group)
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
-/* Puts the unfolded handoffs of visible facilities (all, if NULL) into the result. */
+/*
+ * Puts the unfolded handoffs of visible facilities (all, if NULL) into the result,
+ * with those of patients that maintain() is to bring up to date, or without.
+ */
 static void
-put_unfolded(FunctionCallInfo fcinfo, const Visible *visible)
+put_unfolded(FunctionCallInfo fcinfo, const Visible *visible, bool of_stale)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Cells		cells = {PG_GETARG_BOOL(0), 0, 0, NULL, CurrentMemoryContext};
 
 	InitMaterializedSRF(fcinfo, 0);
 	count_deltas(&cells);
-	if (visible != NULL)		/* folding leaves them to maintain() */
+	if (of_stale)
 		count_stale(&cells);
 	for (uint32 i = 0; cells.n > 0 && i <= cells.mask; i++)
 	{
@@ -249,14 +253,22 @@ put_unfolded(FunctionCallInfo fcinfo, const Visible *visible)
 Datum
 unfolded_handoffs(PG_FUNCTION_ARGS)
 {
-	put_unfolded(fcinfo, visible_to_user());
+	put_unfolded(fcinfo, visible_to_user(), true);
 	return (Datum) 0;
 }
 
-/* every_unfolded_handoff(by_hour): those of all facilities. */
+/* every_unfolded_handoff(by_hour): what folding adds, which leaves stale patients to maintain(). */
 Datum
 every_unfolded_handoff(PG_FUNCTION_ARGS)
 {
-	put_unfolded(fcinfo, NULL);
+	put_unfolded(fcinfo, NULL, false);
+	return (Datum) 0;
+}
+
+/* every_uncounted_handoff(by_hour): those of all facilities. */
+Datum
+every_uncounted_handoff(PG_FUNCTION_ARGS)
+{
+	put_unfolded(fcinfo, NULL, true);
 	return (Datum) 0;
 }
