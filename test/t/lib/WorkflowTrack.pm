@@ -38,13 +38,13 @@ sub hospital
 		"events are recorded in $db");
 }
 
-# Every row of some relations, named in the text before each; a relation is what can stand after FROM.
+# Every row of some relations, named in the text before each; a relation is what can stand after FROM, or a name, = and that.
 sub rows
 {
 	my ($node, $db, @relations) = @_;
 	my $sql = join "\n", map {
-		my $name = s/'/''/gr;
-		qq(SELECT '$name ' || r::text FROM $_ r ORDER BY r::text COLLATE "C";)
+		my ($name, $from) = /^([\w.]+)=(.*)/s ? ($1, $2) : (s/'/''/gr, $_);
+		qq(SELECT '$name ' || r::text FROM $from r ORDER BY r::text COLLATE "C";)
 	} @relations;
 
 	return $node->safe_psql($db, $sql);
@@ -78,10 +78,11 @@ sub reports
 sub kept
 {
 	my ($node, $db) = @_;
-	my @kept = qw(loop_state duplicate_state misrouted_state missing_state identity_conflict billing_state charge_state claim_state patient_merge encounter_merge
-		handoff_latency handoff_latency_hourly);
+	my @kept = qw(loop_state duplicate_state misrouted_state missing_state identity_conflict billing_state charge_state claim_state handoff_latency handoff_latency_hourly);
 
-	return rows($node, $db, '(SELECT patient_id, linked FROM workflow_track.patient_state)', split /\n/, $node->safe_psql($db,
+	return rows($node, $db, '(SELECT patient_id, linked FROM workflow_track.patient_state)',
+		'workflow_track.patient_merge=(SELECT patient_id, merged_id, event_id FROM workflow_track.patient_merge)',
+		'workflow_track.encounter_merge=(SELECT patient_id, encounter_id, merged_id, event_id FROM workflow_track.encounter_merge)', split /\n/, $node->safe_psql($db,
 		qq(SELECT 'workflow_track.' || name FROM unnest('{@{[ join ',', @kept ]}}'::text[]) WITH ORDINALITY k (name, n)
 		   WHERE to_regclass('workflow_track.' || name) IS NOT NULL ORDER BY n)));
 }
