@@ -152,14 +152,17 @@ check_event(TupleTableSlot *slot, const Kind *kind)
 				 errdetail("It is the time of the recording transaction.")));
 }
 
-/* Keeps a link that a merge makes. */
+/*
+ * Keeps a link that a merge makes.  The last columns are for drop_before(); a
+ * table that 0.1.0 made lacks them until setup() is called.
+ */
 static void
 keep_merge(const char *name, int ncolumns, const Datum *values, const bool *nulls)
 {
 	Table		table;
 
 	table_by_name(&table, CurrentMemoryContext, name, InvalidSnapshot, RowExclusiveLock);
-	table_insert(&table, ncolumns, values, nulls);
+	table_insert(&table, Min(ncolumns, RelationGetDescr(table.rel)->natts), values, nulls);
 	table_done(&table);
 }
 
