@@ -270,11 +270,11 @@ BEGIN
 	-- What each id's handoffs contribute: how many, and a sum of hashes of all that the rollups count of them.
 	contribution AS (
 		SELECT t.patient_id, count(*) AS handoffs, sum(hash_record_extended(ROW(t.hour, t.is_test, t.basis, t.facility, t.from_role, t.to_role, t.from_system, t.to_system, t.latency), 0)) AS digest
-		FROM taken AS t WHERE t.patient_id NOT IN (SELECT q.patient_id FROM workflow_track.handoff_stale AS q) GROUP BY 1),
+		FROM taken AS t WHERE NOT EXISTS (SELECT FROM workflow_track.handoff_stale AS q WHERE q.patient_id = t.patient_id) GROUP BY 1),
 	kept_contribution AS (
 		SELECT k.patient_id, count(*) AS handoffs, sum(hash_record_extended(ROW(t.hour, t.is_test, t.basis, t.facility, t.from_role, t.to_role, t.from_system, t.to_system, t.latency), 0)) AS digest
 		FROM workflow_track.handoff_state AS k CROSS JOIN LATERAL workflow_track.handoff_samples(k.contribution) AS t
-		WHERE k.patient_id NOT IN (SELECT q.patient_id FROM workflow_track.handoff_stale AS q) GROUP BY 1),
+		WHERE NOT EXISTS (SELECT FROM workflow_track.handoff_stale AS q WHERE q.patient_id = k.patient_id) GROUP BY 1),
 	kept_handoff AS (
 		SELECT * FROM (
 			SELECT k.hour, k.is_test, k.basis, k.facility, k.from_role, k.to_role, k.from_system, k.to_system, workflow_track.merge(k.histogram) AS histogram
@@ -303,13 +303,13 @@ BEGIN
 	share AS (
 		SELECT f.patient, count(*) AS follows, count(DISTINCT hash_record_extended(ROW(f.encounter_key, f.facility, f.from_kind, f.to_kind), 0)) AS cases,
 			sum(hash_record_extended(ROW(f.is_test, f.facility, f.from_kind, f.to_kind, f.latency), 0)) AS digest
-		FROM moved AS f WHERE f.patient NOT IN (SELECT q.patient FROM marked AS q) GROUP BY 1),
+		FROM moved AS f WHERE NOT EXISTS (SELECT FROM marked AS q WHERE q.patient = f.patient) GROUP BY 1),
 	kept_share AS (
 		SELECT k.patient_id AS patient, count(*) AS follows, count(*) FILTER (WHERE f.is_first) AS cases,
 			sum(hash_record_extended(ROW(t.is_test, t.facility, t.from_kind, t.to_kind, f.latency), 0)) AS digest
 		FROM workflow_track.follows_state AS k CROSS JOIN LATERAL workflow_track.follow_samples(k.contribution) AS f LEFT JOIN workflow_track.follows_total AS t USING (edge_id)
 			LEFT JOIN merged AS p USING (patient_id)
-		WHERE coalesce(p.patient, k.patient_id) NOT IN (SELECT q.patient FROM marked AS q) GROUP BY 1),
+		WHERE NOT EXISTS (SELECT FROM marked AS q WHERE q.patient = coalesce(p.patient, k.patient_id)) GROUP BY 1),
 	kept_follow AS (
 		SELECT t.with_tests, k.* FROM (VALUES (false), (true)) AS t(with_tests) CROSS JOIN LATERAL workflow_track.every_kept_follow(t.with_tests) AS k)
 
