@@ -21,6 +21,11 @@ my ($attempts, $refused) = (0, 0);
 my @databases = qw(two one);
 my $owner = $node->safe_psql('postgres', 'SELECT current_user');	# the extension's
 
+# What docs/security.md says that an analyst can find out all the same.
+my %conceded = (
+	'whether a name is of the staff' => q(SELECT workflow_track.is_active_actor('SECRETa', now()), workflow_track.role_in_staff('SECRETa', '', '', now())),
+);
+
 $node->safe_psql('postgres', q(
 	CREATE ROLE north LOGIN; CREATE ROLE all_of_it LOGIN; CREATE ROLE nothing LOGIN; CREATE ROLE feed LOGIN; CREATE ROLE careful LOGIN; CREATE ROLE boss LOGIN; CREATE ROLE mallory LOGIN;
 	CREATE ROLE no_inherit LOGIN NOINHERIT; CREATE ROLE guest LOGIN; CREATE ROLE ward; GRANT ward TO no_inherit, guest;
@@ -30,6 +35,7 @@ $node->safe_psql('postgres', q(
 make_hospitals($_) for @databases;
 
 learn();
+concede();
 halve();
 share();
 admit();
@@ -74,7 +80,7 @@ EOF_SQL
 		INSERT INTO workflow_track.staff (actor, role) VALUES ('northa', 'provider');
 	) . $hospital->('NORTH', 'north')
 	  . q(SELECT workflow_track.maintain(); INSERT INTO workflow_track.event (facility, patient_id, kind, occurred_at, subject) VALUES ('NORTH', 'north late', 'result.final', '2024-01-12', 'x');)
-	  . ($db eq 'two' ? $hospital->('SOUTH', 'SECRET') : '')
+	  . ($db eq 'two' ? $hospital->('SOUTH', 'SECRET') . q(INSERT INTO workflow_track.staff (actor, role) VALUES ('SECRETa', 'nurse');) : '')
 	  . q(ANALYZE workflow_track.loop_state, workflow_track.duplicate_state, workflow_track.misrouted_state, workflow_track.billing_state, workflow_track.claim_state, workflow_track.event;));
 }
 
@@ -208,7 +214,33 @@ sub learn
 		'LATERAL, and a moment that a row gives' => telling() . q(SELECT count(*) FROM (SELECT timestamptz '2024-03-01' AS t) m CROSS JOIN LATERAL workflow_track.care_loop_at(m.t) l WHERE pg_temp.tell(l::text)),
 		'a set-returning function in the columns' => q(SELECT count(*) FROM (SELECT unnest(ARRAY[e.patient_id, e.facility]) FROM workflow_track.event_history e) x),
 		'workers that run in parallel' => q(SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SELECT count(*) FROM workflow_track.event_history),
+		# Logs for other programs, and what they are made of.
+		'a log of encounters' => q(SELECT * FROM workflow_track.export_xes(); SELECT * FROM workflow_track.export_xes(facility => 'SOUTH')),
+		'a log of patients, under pseudonyms' => q(SELECT * FROM workflow_track.export_xes(cases => 'patients', salt => 'a salt nobody guesses')),
+		'an object-centric log' => q(SELECT * FROM workflow_track.export_ocel(); SELECT * FROM workflow_track.export_ocel(NULL, NULL, 'SOUTH', 'a salt nobody guesses')),
+		'the events of a log' => join('; ', map { "SELECT md5(string_agg((to_jsonb(e) - 'recorded_at')::text, ',')), count(*) FROM workflow_track.log_events(NULL, NULL, NULL, '$_') e" } qw(encounters patients events)),
+		'the events of a log of the other hospital' => q(SELECT * FROM workflow_track.log_events(NULL, NULL, 'SOUTH', 'patients')),
+		'how much a log leaves out' => q(SELECT workflow_track.log_left_out(NULL, NULL, NULL, 'encounters'), workflow_track.log_left_out(NULL, NULL, 'SOUTH', 'encounters')),
+		'causes of denials' => q(SELECT * FROM workflow_track.denial_cause('2024-01-01', '2024-02-01') ORDER BY 1, 2; SELECT * FROM workflow_track.denial_cause(NULL, NULL) ORDER BY 1, 2),
+		'numbers of two patients' => q(SELECT * FROM workflow_track.identity_conflicts() ORDER BY 1, 2, 3, event_id),
+		'numbers of messages' => q(SELECT hour, facility, from_system, to_system, message_type, messages, rejected, events FROM workflow_track.flow_counts(NULL, NULL) ORDER BY 2, 3, 4, 5; SELECT count(*) FROM workflow_track.data_flow(NULL)),
+		'systems that sent' => q(SELECT from_system, to_system, message_type, facility FROM workflow_track.flows_seen('infinity') ORDER BY 1, 2, 3, 4),
+		'arrows of a picture' => q(SELECT * FROM workflow_track.picture_edges('routes', 1, '2024-01-01', '2024-02-01', NULL) ORDER BY 1, 2, 3; SELECT * FROM workflow_track.picture_edges('routes', 1, NULL, NULL, 'SOUTH') ORDER BY 1, 2, 3),
+		'a picture in either way' => q(SELECT workflow_track.picture_dot('routes', 1, '2024-01-01', '2024-02-01', NULL, ''), workflow_track.picture_mermaid('routes', 1, '2024-01-01', '2024-02-01', 'SOUTH', '')),
+		'deviations of cases' => q(SELECT * FROM workflow_track.deviations('routes', 1, NULL, NULL)),
 		'the whole as XML and JSON' => q(SELECT length(query_to_xml('SELECT * FROM workflow_track.misrouted_result', true, false, '')::text), length(json_agg(m)::text) FROM workflow_track.misrouted_result m),
+	);
+
+	# Functions that tell of the map, of settings, or of their caller: nobody learns of anything recorded by them.
+	my %bare = (
+		'what there is of the map' => q(SELECT workflow_track.workflow_document('routes', 1), workflow_track.existing_document('routes', 1), workflow_track.workflow_has_run('routes', 1), workflow_track.workflow_has_run('SECRET', 1)),
+		'paths and scenarios of the map' => q(SELECT * FROM workflow_track.allowed_steps('routes', 1); SELECT * FROM workflow_track.scenario_coverage('routes', 1); SELECT workflow_track.scenario_document('order'); SELECT * FROM workflow_track.picture_steps('routes', 1)),
+		'a trace that is made up' => q(SELECT * FROM workflow_track.workflow_alignment('routes', 1, '{order.placed,result.final,order.placed}'); SELECT * FROM workflow_track.workflow_alignment('routes', 1, '{SECRET}')),
+		'versions compared' => q(SELECT * FROM workflow_track.compare_workflows('routes', 1, 'default', 1)),
+		'the map in BPMN' => q(SELECT workflow_track.import_bpmn(workflow_track.export_bpmn('routes', 1))),
+		'who one is' => q(SELECT workflow_track.sees_all_facilities(), workflow_track.visible_facilities(), workflow_track.facility_is_visible('SOUTH'), workflow_track.facility_is_visible('SECRET'), workflow_track.test_patients_shown(), workflow_track.burden_limits()),
+		'whether a rollup is used' => q(SELECT workflow_track.follows_are_kept()),
+		'windows of flows' => q(SELECT workflow_track.flow_window_start('2024-01-10', NULL, '08:00', '17:00', 'UTC')),
 	);
 
 	# What is refused to everyone but a superuser, whatever is recorded: each statement.
@@ -235,16 +267,42 @@ sub learn
 		push @{ $refusal{"table $table"} }, "COPY $table TO STDOUT", "BEGIN; LOCK TABLE $table IN ACCESS SHARE MODE; ROLLBACK";
 	}
 
+	# Each function that an analyst may call is among these, is a type's own, or computes what it returns of its arguments.
+	my $tried = join ' ', values %attempt, values %bare, values %conceded;
+	my %computes = map { $_ => 1 } qw(clinical_code clinical_code_prefix clinical_code_starts_with clinical_code_within code_system code_value
+		check_salt dot_text duration_in_short flow_covers hl7v2 hl7v2_first hl7v2_segments hl7v2_values latency_histogram longest map_duration mean merge mermaid_text message_key_hash
+		object_type ocel_types patients_own picture_sign picture_text pseudonym quantile quantiles rounded_limit sample_count shortest spoken_list type_in_short xes_attribute xes_time);
+
+	for my $function (list(q(
+		SELECT p.proname || CASE WHEN p.prosecdef THEN ' with the rights of its owner' ELSE '' END || CASE WHEN count(*) OVER (PARTITION BY p.proname) > 1 THEN ' of several' ELSE '' END FROM pg_proc p WHERE p.pronamespace = 'workflow_track'::regnamespace AND has_function_privilege('north', p.oid, 'EXECUTE')
+			AND NOT EXISTS (SELECT FROM pg_type t WHERE p.oid IN (t.typinput, t.typoutput, t.typreceive, t.typsend)) AND NOT EXISTS (SELECT FROM pg_operator o WHERE o.oprcode = p.oid)
+			AND NOT EXISTS (SELECT FROM pg_amproc a WHERE a.amproc = p.oid) AND NOT EXISTS (SELECT FROM pg_proc f WHERE f.prosupport = p.oid)
+			AND NOT EXISTS (SELECT FROM pg_aggregate a WHERE p.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn))
+		ORDER BY 1)))
+	{
+		my ($name) = $function =~ /^(\w+)/;
+
+		ok($tried =~ /workflow_track\.$name\(/ || $computes{$function}, "an analyst tries function $function");
+	}
+
 	my ($two, $one) = map { answers($_, 'north', \%attempt) } @databases;
 	my ($all_two, $all_one) = map { answers($_, 'all_of_it', \%attempt) } @databases;
 	my ($owner_two, $owner_one) = map { answers($_, $owner, \%attempt) } @databases;
 	for my $name (sort keys %attempt)
 	{
-		refused($two->{$name} eq $one->{$name} && $two->{$name} !~ /SECRET/, "of SOUTH an analyst of NORTH learns nothing by $name", $two->{$name});
+		refused($two->{$name} eq $one->{$name} && $two->{$name} !~ /SECRET|^ERROR:  (?!P0002: there is no case)/m, "of SOUTH an analyst of NORTH learns nothing by $name", $two->{$name});
 		ok($all_two->{$name} ne $all_one->{$name} || $owner_two->{$name} ne $owner_one->{$name}, "who may see everything does, by $name")
 		  or diag(substr($owner_two->{$name}, 0, 1000));
 	}
 	refused_each('two', 'north', \%refusal);
+
+	my ($bare_two, $bare_one) = map { answers($_, 'north', \%bare) } @databases;
+	my ($bare_owner_two, $bare_owner_one) = map { answers($_, $owner, \%bare) } @databases;
+	for my $name (sort keys %bare)
+	{
+		refused($bare_two->{$name} eq $bare_one->{$name} && $bare_two->{$name} !~ /ERROR/, "of SOUTH an analyst of NORTH learns nothing by $name", $bare_two->{$name});
+		is($bare_owner_two->{$name}, $bare_owner_one->{$name}, "and nobody does by $name");
+	}
 
 	# What the server shows of others, or of what is in tables: a count, that is none for who may not see it.
 	my %hidden = (
@@ -271,6 +329,16 @@ sub refused_each
 		my $errors = () = $told->{$name} =~ /^ERROR:  42501: /gm;
 
 		refused($errors == @{ $refusal->{$name} } && $told->{$name} !~ /SECRET/, "$user is refused $name", $told->{$name});
+	}
+}
+
+sub concede
+{
+	my ($two, $one) = map { answers($_, 'north', \%conceded) } @databases;
+
+	for my $name (sort keys %conceded)
+	{
+		ok($two->{$name} ne $one->{$name} && "$two->{$name}$one->{$name}" !~ /SECRET|ERROR/, "an analyst of NORTH finds out $name, and no more") or diag($two->{$name});
 	}
 }
 
