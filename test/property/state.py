@@ -15,6 +15,8 @@ KEPT = ("(SELECT patient_id, linked FROM workflow_track.patient_state)", *(f"wor
     "handoff_latency", "handoff_latency_hourly", "directly_follows")))
 # What a number of two patients is called, which depends on merges that were taken back.
 NAMED = re.compile(r'"problem": "(order_of_two_patients|encounter_of_two_patients|shared_after_unmerge)"|, "explanation": "(\\.|[^"\\])*"')
+# What maintain() leaves nothing in; check_consistency() compares nothing of patients and days that are there.
+TO_DO = "diary_mark", "identity_stale", "handoff_stale", "handoff_delta", "follows_mark"
 CONSISTENCY = "workflow_track.check_consistency()"
 # Every column of an event that is not the database's own; its other numbers depend on arrival.
 NAMES = """CREATE TEMPORARY TABLE named AS SELECT event_id, jsonb_strip_nulls(
@@ -55,19 +57,28 @@ class Views:
     def wrong(self, database: str, moments: Sequence[str], truth: Counter[str], same_merges: bool = True) -> list[str]:
         """Whatever is reported otherwise than it should be, is inconsistent, or differs once all is rebuilt.
 
+        Looked at as it was loaded, after maintain(), after rebuild(), and after another maintain(): each brings what
+        is kept up to date that reports, and check_consistency(), have computed or passed over before.
         Where other merges were taken back than for the truth, what numbers of two patients are called is left out.
         """
+        reports, inconsistent = self.script(moments), _lines("row", CONSISTENCY)
         kept = "".join(_lines(relation.rpartition(".")[2].rstrip(")"), relation) for relation in KEPT)
-        inconsistent = _lines("row", CONSISTENCY)
-        parts = (NAMES + self.script(moments), kept, inconsistent,
-                 "CALL workflow_track.rebuild();\n" + kept, inconsistent)
-        out = psql.run(database, "\\echo ##\n".join(parts)).split("##\n")
-        reports, before, consistency, after, rebuilt = (Counter(part.splitlines()) for part in out)
+        left = "".join(_lines(name, f"workflow_track.{name}") for name in TO_DO)
+        maintain = "SET client_min_messages = error;\nDO 'BEGIN PERFORM workflow_track.maintain(); END';\n"
+        parts = (NAMES + reports, inconsistent, maintain + reports, inconsistent + left, kept,
+                 "CALL workflow_track.rebuild();\n" + kept, inconsistent, maintain + reports, inconsistent + left)
+        out = [Counter(part.splitlines()) for part in psql.run(database, "\\echo ##\n".join(parts)).split("##\n")]
+        loaded, at_load, maintained, at_maintain, before, after, at_rebuild, again, at_again = out
         if not same_merges:
-            truth, reports = _unnamed(truth), _unnamed(reports)
-        return [*differences("reports", truth, reports), *differences("check_consistency()", Counter(), consistency),
+            truth, loaded, maintained, again = map(_unnamed, (truth, loaded, maintained, again))
+        nothing = Counter[str]()
+        return [*differences("reports", truth, loaded), *differences("check_consistency()", nothing, at_load),
+                *differences("reports after maintain()", truth, maintained),
+                *differences("check_consistency() and what is left to do after maintain()", nothing, at_maintain),
                 *differences("kept after rebuild()", before, after),
-                *differences("check_consistency() after rebuild()", Counter(), rebuilt)]
+                *differences("check_consistency() after rebuild()", nothing, at_rebuild),
+                *differences("reports after rebuild() and maintain()", truth, again),
+                *differences("check_consistency() and what is left to do after rebuild() and maintain()", nothing, at_again)]
 
 
 def _lines(label: str, source: str, events: Sequence[str] = ()) -> str:
