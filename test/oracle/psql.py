@@ -65,10 +65,15 @@ def run_session(database: str, transactions: Sequence[str], settings: str, again
 
 def run_sessions(database: str, sessions: Sequence[Sequence[str]], again: Collection[str],
                  levels: Sequence[str] = LEVELS) -> Counter[str]:
-    """Runs several sessions at once, each at an isolation level of its own; how often they had to try again."""
-    settings = [f"SET default_transaction_isolation = '{levels[n % len(levels)]}';\n" for n in range(len(sessions))]
+    """Runs several sessions at once, each at an isolation level of its own.
+
+    How often they had to try again, by SQLSTATE and level.
+    """
+    def session(transactions: Sequence[str], level: str) -> Counter[str]:
+        retries = run_session(database, transactions, f"SET default_transaction_isolation = '{level}';\n", again)
+        return Counter({f"{state} at {level}": times for state, times in retries.items()})
     with ThreadPoolExecutor(len(sessions)) as threads:
-        running = [threads.submit(run_session, database, *work, again) for work in zip(sessions, settings)]
+        running = [threads.submit(session, work, levels[n % len(levels)]) for n, work in enumerate(sessions)]
         return sum((session.result() for session in running), Counter[str]())
 
 

@@ -108,10 +108,11 @@ def duration(length: int) -> str:
 class Hospital:
     """What one seed gives."""
 
-    def __init__(self, seed: int, size: int):
-        self.rng = rng = random.Random(f"hospital {seed}")
+    def __init__(self, name: str, size: int, is_beyond: bool, has_merges: bool):
+        self.rng = rng = random.Random(f"hospital {name}")
         # with what the oracle does not judge: events that are equal in everything, and events of no system
-        self.is_beyond = rng.random() < .25
+        self.is_beyond = is_beyond
+        self.has_merges = has_merges  # of patients
         self.patients = [f"P{n}" for n in range(max(rng.choice((2, 4, 9)), size // 60))]
         self.subjects = [f"s{n}" for n in range(rng.choice((2, 3, 12)))]
         self.span: int = rng.choice(SPANS)
@@ -242,12 +243,12 @@ class Hospital:
         if rng.random() < .15:
             event = replace(event, planned_at=event.occurred_at + rng.choice((-6, 1, 6, 24, 200)) * GRID)
         draw = rng.random()
-        if draw < .025:
+        if draw < .025 and self.has_merges:
             # with a neighbour, lest all become one; also with the same id, and one that nothing else is recorded of
             at = self.patients.index(patient) // NEIGHBOURS * NEIGHBOURS
             other = rng.choice((*self.patients[at:at + NEIGHBOURS] * 2, patient, *3 * (f"{self.patients[at]}-new",)))
             return replace(event, kind="patient.merged", subject=self.maybe(.9, (other,)), time_precision="second")
-        if draw < .05:
+        if .025 <= draw < .05:
             other = rng.choice((f"{patient}-1", f"{patient}-2", "V"))
             return replace(event, kind="encounter.merged", subject=self.maybe(.9, (other,)))
         return replace(event, detail=self.detail(event.kind))

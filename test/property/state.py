@@ -17,6 +17,11 @@ KEPT = ("(SELECT patient_id, linked FROM workflow_track.patient_state)", *(f"wor
 NAMED = re.compile(r'"problem": "(order_of_two_patients|encounter_of_two_patients|shared_after_unmerge)"|, "explanation": "(\\.|[^"\\])*"')
 # What maintain() leaves nothing in; check_consistency() compares nothing of patients and days that are there.
 TO_DO = "diary_mark", "identity_stale", "handoff_stale", "handoff_delta", "follows_mark"
+# What check_consistency() looks at, and is to find something in.
+HELD = ("loop_state", "duplicate_state", "misrouted_state", "missing_state", "billing_state", "charge_state",
+        "claim_state", "handoff_hourly", "handoff_total", "handoff_state", "follows_total", "follows_state",
+        "identity_state", "shared_number", "diary_page", "patient_state", "patient_merge", "encounter_merge",
+        "retraction")
 CONSISTENCY = "workflow_track.check_consistency()"
 # Every column of an event that is not the database's own; its other numbers depend on arrival.
 NAMES = """CREATE TEMPORARY TABLE named AS SELECT event_id, jsonb_strip_nulls(
@@ -44,6 +49,9 @@ class Views:
         rows = (line.split("|") for line in psql.run(psql.TEMPLATE, COLUMNS).splitlines())
         self.views = [(name, asks == "t", columns.split()) for name, asks, columns in rows]
 
+    def names(self) -> list[str]:
+        return [name for name, _, _ in self.views]
+
     def script(self, moments: Sequence[str]) -> str:
         return LIVE + "".join(
             _lines(label, source, columns) for name, asks, columns in self.views
@@ -54,21 +62,35 @@ class Views:
         """What is reported."""
         return Counter(psql.run(database, NAMES + self.script(moments)).splitlines())
 
-    def wrong(self, database: str, moments: Sequence[str], truth: Counter[str], same_merges: bool = True) -> list[str]:
+    @staticmethod
+    def rows(truth: Counter[str]) -> Counter[str]:
+        """How many rows a report has in the truth, at all moments together."""
+        rows = Counter[str]()
+        for line, times in truth.items():
+            rows[line.partition(" ")[0]] += times
+        return rows
+
+    def wrong(self, database: str, moments: Sequence[str], truth: Counter[str], months: str, held: Counter[str],
+              same_merges: bool = True) -> list[str]:
         """Whatever is reported otherwise than it should be, is inconsistent, or differs once all is rebuilt.
 
-        Looked at as it was loaded, after maintain(), after rebuild(), and after another maintain(): each brings what
-        is kept up to date that reports, and check_consistency(), have computed or passed over before.
+        Looked at as it was loaded, after maintain(), after rebuild(), and after another maintain(), for which all
+        months are made (SQL): each brings what is kept up to date that reports, and check_consistency(), have computed
+        or passed over before.  How many rows are kept in the end is added to those `held`.
         Where other merges were taken back than for the truth, what numbers of two patients are called is left out.
         """
         reports, inconsistent = self.script(moments), _lines("row", CONSISTENCY)
         kept = "".join(_lines(relation.rpartition(".")[2].rstrip(")"), relation) for relation in KEPT)
         left = "".join(_lines(name, f"workflow_track.{name}") for name in TO_DO)
-        maintain = "SET client_min_messages = error;\nDO 'BEGIN PERFORM workflow_track.maintain(); END';\n"
+        maintain, months = (f"\\o /dev/null\n{script}\\o\n" for script in ("SELECT workflow_track.maintain();\n", months))
+        number = "".join(f"SELECT '{name} ' || count(*) FROM workflow_track.{name};\n" for name in HELD)
         parts = (NAMES + reports, inconsistent, maintain + reports, inconsistent + left, kept,
-                 "CALL workflow_track.rebuild();\n" + kept, inconsistent, maintain + reports, inconsistent + left)
-        out = [Counter(part.splitlines()) for part in psql.run(database, "\\echo ##\n".join(parts)).split("##\n")]
-        loaded, at_load, maintained, at_maintain, before, after, at_rebuild, again, at_again = out
+                 "CALL workflow_track.rebuild();\n" + kept, inconsistent, months + maintain + reports,
+                 inconsistent + left, number)
+        *out, numbers = psql.run(database, "\\echo ##\n".join(parts)).split("##\n")
+        loaded, at_load, maintained, at_maintain, before, after, at_rebuild, again, at_again = (
+            Counter(part.splitlines()) for part in out)
+        held.update({name: int(rows) for name, rows in map(str.split, numbers.splitlines()) if name in HELD})
         if not same_merges:
             truth, loaded, maintained, again = map(_unnamed, (truth, loaded, maintained, again))
         nothing = Counter[str]()

@@ -2,7 +2,7 @@
 
 A way is drawn from its number: in which order and in batches of which sizes, by how many sessions at which isolation
 levels, with which statements and by whom, in transactions of which shape, what else changes in between, and whether
-another database finds it by logical replication.
+another database finds it by logical replication.  Of each there is enough in every block of ways (decks.py).
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Callable, Iterator, Sequence
 
 import psql
+from coverage import sent
+from decks import BLOCK, dealt
 from feed import Feed, Retraction, Step, literal, transaction
 from modes import CLEAR_LINKS, Session, Stage, cut, right_links, turn_away, turn_back, wrong_event, wrong_links
 from table import Row
 
 LEVELS = ("read committed", "repeatable read", "serializable")
+LARGE_BATCHES = "1,000 and 10,000"
 SIZES = ((1, 1), (1, 4), (1, 4), (1, 40), (20, 400), (10000, 10000))
-SESSIONS = (1, 1, 2, 8, 8)
 PATIENCE = 600  # tenths of a second for replication
 
 # How a site may record by means of its own.
@@ -116,7 +119,6 @@ FORMS: dict[str, Form] = {
 }
 LATER = "a deferred trigger"  # so late that no statement of the same transaction can retract
 QUEUE = "a queue"  # of which a procedure takes one after the other
-SEVERAL = "a mixture"
 
 # --- transactions -----------------------------------------------------------------------------------------------------
 
@@ -229,40 +231,85 @@ def plain(feed: Feed) -> str:
 
 # --- the way ----------------------------------------------------------------------------------------------------------
 
+ORDERS = ("in order", "shuffled", "shuffled", "by time", "backwards")
+SESSIONS: list[tuple[int, tuple[str, ...]]] = [
+    *((sessions, (level,)) for sessions in (1, 2, 8) for level in LEVELS), (8, LEVELS)]
+CHANGED = (NOISE, *CHANGES)
+PAIRS = [pair for pair in combinations(CHANGED, 2) if "a pause" not in pair or not set(pair) & set(UNPAUSED)]
+SETS: list[tuple[str, ...]] = [*[()] * 9, *[(change,) for change in CHANGED] * 3, *PAIRS]
+# By one, by several that take turns, and by nearly all; without the queue, after which nothing is left to be by turns with.
+NAMES = list(FORMS)
+MIXED: list[tuple[str, ...]] = [
+    *((name,) for name in NAMES), *zip(NAMES, NAMES[5:] + NAMES[:5]),
+    *zip(NAMES, NAMES[1:] + NAMES[:1], NAMES[4:] + NAMES[:4]), tuple(name for name in NAMES if name != QUEUE)]
+SHAPED: list[tuple[str, ...]] = [*[(name,) for name in SHAPES] * 3, *combinations(SHAPES, 2), *[tuple(SHAPES)] * 7]
+# Of one way a block, which has a large hospital to itself.
+BULK = ("INSERT", "COPY", "MERGE", "WITH", "EXECUTE", "a function", "a trigger", LATER)
+BULK_SHAPES = tuple(name for name in SHAPES if name != "statements by themselves")
+BULK_SIZES = (1000, 10_000)
+
+
+def is_large(number: int) -> bool:
+    """Is a way the one of its block that has a large hospital?"""
+    return number % BLOCK == BLOCK - 1
+
 
 class Way:
     """One way, drawn from its number."""
 
     def __init__(self, number: int):
         self.number = number
-        self.rng = rng = random.Random(f"way {number}")
-        self.order = rng.choice(("in order", "shuffled", "shuffled", "by time", "backwards"))
-        self.least, self.most = rng.choice(SIZES)
-        self.sessions = rng.choice(SESSIONS)
-        self.levels = rng.choice((*((level,) for level in LEVELS), LEVELS))[:self.sessions]
-        self.form = rng.choice((SEVERAL, *FORMS))
-        self.shape = rng.choice((SEVERAL, *SHAPES))
-        self.recorder = rng.random() < .3
-        changes = rng.sample((NOISE, *CHANGES), rng.choice((0, 1, 1, 2)))
-        if "a pause" in changes:
-            changes = [change for change in changes if change not in UNPAUSED]
-        self.changes = changes
-        self.at_once = rng.random() < .5
-        self.replicated = rng.random() < .15
+        self.is_large = is_large(number)
+        self.rng = random.Random(f"way {number}")
+        self.order = dealt("order", number, ORDERS)
+        self.least, self.most = dealt("sizes", number, SIZES)
+        self.sessions, self.levels = dealt("sessions", number, SESSIONS)
+        self.forms, self.shapes = dealt("forms", number, MIXED), dealt("shapes", number, SHAPED)
+        self.recorder = dealt("recorder", number, (True, False, False))
+        self.changes = dealt("changes", number, SETS)
+        self.at_once = dealt("at once", number, (True, False))
+        self.months = dealt("months", number, (True, False))
+        self.replicated = dealt("replicated", number, (True, *[False] * 6))
+        if self.is_large:
+            self.sessions, self.levels = 1, (LEVELS[number // BLOCK % len(LEVELS)],)
+            self.forms, self.shapes = (self.rng.choice(BULK),), (self.rng.choice(BULK_SHAPES),)
+            self.recorder, self.changes, self.replicated = False, (), False
 
     def __str__(self) -> str:
         sizes = "1" if self.most == 1 else "all" if self.least == 10000 else f"{self.least} to {self.most}"
+        forms, shapes = (" and ".join(names) if len(names) <= 3 else "a mixture" for names in (self.forms, self.shapes))
         return ", ".join((
-            f"{self.order} in batches of {sizes}", f"{self.sessions} session{'s' * (self.sessions > 1)}",
-            " and ".join(self.levels), f"by {self.form}", f"in {self.shape}",
+            f"{self.order} in batches of {LARGE_BATCHES if self.is_large else sizes}",
+            f"{self.sessions} session{'s' * (self.sessions > 1)}",
+            " and ".join(self.levels), f"by {forms}", f"in {shapes}",
             *(["as recorder"] if self.recorder else []),
+            *(["months made at first"] if self.months else []),
             *([" and ".join(self.changes) + (" at once" if self.at_once else " by turns")] if self.changes else []),
             *(["replicated"] if self.replicated else [])))
 
+    def covers(self, feed: Feed) -> set[str]:
+        """What there is in it; known once it was loaded."""
+        return self.sent | set(self.levels) | {name for name, holds in (
+            ("replicated", self.replicated), ("months made at first", self.months),
+            (f"batches of {LARGE_BATCHES}", self.is_large), ("none may try again", self.is_patient(feed))) if holds}
+
+    def is_patient(self, feed: Feed) -> bool:
+        """Is there no one at another level than SERIALIZABLE who may have to try again, as no patients are merged?"""
+        return self.levels != LEVELS[-1:] and NOISE not in self.changes and not any(
+            feed.cell(row, "kind") == "patient.merged" for row in feed.events)
+
+    def impatient(self, feed: Feed, retries: Counter[str]) -> list[str]:
+        """What had to be tried again and, as docs/operate.md says, should not have been."""
+        if self.is_alone:
+            return [f"{times} retries after {state}, in a session alone" for state, times in retries.items()]
+        return [f"{times} retries after {state}, and no patients are merged" for state, times in retries.items()
+                if self.is_patient(feed) and not state.endswith(LEVELS[-1])]
+
     def load(self, feed: Feed, database: str) -> Counter[str]:
         """Puts a feed in; how often sessions had to try again."""
-        return sum((psql.run_sessions(database, stage, feed.again, self.levels) for stage in self.stages(feed)),
-                   Counter[str]())
+        stages = self.stages(feed)
+        self.sent, self.is_alone = sent(stages[1:]), all(sum(map(bool, stage)) <= 1 for stage in stages)
+        return sum((psql.run_sessions(database, stage, feed.again, self.levels) for stage in stages), Counter[str]())
 
     def replicate(self, feed: Feed, database: str, receiver: str) -> Counter[str]:
         """The same while another database is sent what is recorded; maps, at first others perhaps, are its own."""
@@ -280,13 +327,14 @@ class Way:
         during = [script for change in changes for script in change.during if not self.is_misleading(feed, script)]
         streams, afterwards = self.streams(feed)
         start = [transaction(SITE.format(columns=", ".join(feed.columns)) + feed.setup()),
+                 *([months(feed)] if self.months else []),
                  *(script for change in changes for script in change.before)]
         if self.at_once:
             main = [[*streams, during]]
         else:
             main = [[stream[:len(stream) // 2] for stream in streams], [during],
                     [stream[len(stream) // 2:] for stream in streams]]
-        if self.form == QUEUE:
+        if QUEUE in self.forms:
             main.append([["CALL site.work_off();\n"]] * self.sessions)
         return [[start], *main, afterwards, [[script for change in changes for script in change.after]]]
 
@@ -312,7 +360,9 @@ class Way:
             if row in retractions:
                 # at once or at some time by the same session, or when all is there by any
                 when = rng.choice((n, rng.uniform(n, len(events)), len(events)))
-                late = when == len(events) or self.form == QUEUE
+                if self.is_large and rng.random() < .95:
+                    when = len(events)  # lest few events are together in a statement
+                late = when == len(events) or QUEUE in self.forms
                 (rng.choice(afterwards) if late else stream).append((when, retractions[row]))
 
         def sessions(name: str, streams: Sequence[list[tuple[float, Step]]]) -> Stage:
@@ -330,10 +380,18 @@ class Way:
     def session(self, feed: Feed, steps: Sequence[Step], name: str) -> Session:
         rng = self.rng
         scripts: Session = []
-        for n, batch in enumerate(cut(steps, rng, self.least, self.most)):
-            shape = SHAPES[rng.choice(list(SHAPES)) if self.shape == SEVERAL else self.shape]
+        for n, batch in enumerate(self.batches(steps)):
+            shape = SHAPES[rng.choice(self.shapes)]
             scripts += shape(self.statements(feed, batch), rng, f"way {self.number} {name} {n}")
         return scripts
+
+    def batches(self, steps: Sequence[Step]) -> list[Sequence[Step]]:
+        """Steps of one transaction each, or of one statement and its transaction."""
+        if not self.is_large:
+            return cut(steps, self.rng, self.least, self.most)
+        first, second = self.rng.sample(BULK_SIZES, 2)
+        batches = [steps[:first], steps[first:first + second], *cut(steps[first + second:], self.rng, *BULK_SIZES[:1] * 2)]
+        return [batch for batch in batches if batch]
 
     def statements(self, feed: Feed, steps: Sequence[Step]) -> list[str]:
         """Steps in their order, neighbouring events together as far as the form allows."""
@@ -346,9 +404,7 @@ class Way:
                 rows.append(step)
                 continue
             for some in cut(rows, rng, 1, len(rows)):
-                form = self.form
-                if form == SEVERAL:
-                    form = rng.choice([form for form in FORMS if form != QUEUE])
+                form = rng.choice(self.forms)
                 if form == LATER and retracts:
                     form = "INSERT"
                 parts += map(self.by_whom, FORMS[form](feed, some))
