@@ -58,6 +58,10 @@ SELECT workflow, version, facility, patient_id, started_at, ended_at, events, co
 SELECT d.patient_id, d.deviation, d.step, d.kind, e.occurred_at = d.occurred_at AS same_time, d.occurred_at, b.kind AS after_kind, d.actor, d.actor_role, d.source_system
 FROM workflow_deviation AS d LEFT JOIN event AS e USING (event_id) LEFT JOIN event AS b ON b.event_id = d.after_event_id ORDER BY d.patient_id, d.deviation, d.occurred_at NULLS FIRST, d.step;
 SELECT deviation, step, kind, deviations, cases, round(share::numeric, 3) AS share FROM deviation_summary('w', 1);
+-- what is late in a time in which no encounter began
+SELECT record_event('t.a', 'P1', 'EHR', '2024-03-02 13:00', facility => 'NORTH', encounter_id => 'V1', actor => 'ann');
+SELECT * FROM deviation_summary('w', 1, '2024-03-02 12:00', '2024-03-02 14:00');
+SELECT retract_event(event_id, 'test') FROM event WHERE occurred_at = '2024-03-02 13:00';
 -- of a time, a facility; of a version that is not in force
 SELECT patient_id, cost FROM conformance('w', 1, '2024-03-03', '2024-03-06') ORDER BY 1;
 SELECT patient_id, cost FROM conformance('w', 1, facility => 'SOUTH') ORDER BY 1;

@@ -60,7 +60,7 @@ BEGIN
 	RETURN QUERY
 	SELECT d.deviation, d.step, d.kind, count(*), count(DISTINCT (d.patient_id, d.encounter_id)),
 		count(DISTINCT (d.patient_id, d.encounter_id))::double precision / (
-			SELECT count(*) FROM workflow_track.conformance_cases(deviation_summary.workflow, deviation_summary.version, since, until) AS c
+			SELECT nullif(count(*), 0) FROM workflow_track.conformance_cases(deviation_summary.workflow, deviation_summary.version, since, until) AS c
 			WHERE deviation_summary.facility IS NULL OR c.facility = deviation_summary.facility)
 	FROM workflow_track.deviations(deviation_summary.workflow, deviation_summary.version, since, until) AS d
 	WHERE deviation_summary.facility IS NULL OR d.facility = deviation_summary.facility
