@@ -29,11 +29,15 @@ my %compared = (
 	# Days and weeks are those of facilities: the first that no clock begins before the horizon.
 	interaction_burden => 'SELECT * FROM workflow_track.interaction_burden WHERE day > (HORIZON)::date',
 	workaround_signal => 'SELECT * FROM workflow_track.workaround_signal WHERE week > (HORIZON)::date',
-	# Who counts all from the first event on is asked how much more it is than at the horizon.
-	rule_coverage => q(SELECT workflow, expectation, facility, sum(openers), sum(closers), sum(unmatched_closers) FROM (
-		SELECT * FROM workflow_track.rule_coverage_at(MOMENT)
-		UNION ALL SELECT workflow, expectation, facility, -openers, -closers, -unmatched_closers FROM workflow_track.rule_coverage_at(HORIZON - interval '1 microsecond')) c
-		GROUP BY 1, 2, 3 HAVING (sum(openers), sum(closers), sum(unmatched_closers)) <> (0, 0, 0)),
+	# Who counts all from the first event on is asked how much more it is than at the horizon; how much more is unmatched, where nothing of before
+	# may be answered by what comes after.
+	rule_coverage => q(SELECT c.workflow, c.expectation, c.facility, sum(openers), sum(closers), CASE WHEN NOT EXISTS (
+			SELECT FROM workflow_track.event_history e JOIN workflow_track.expectation x ON e.kind = ANY (x.expect)
+			WHERE x.workflow = c.workflow AND x.name = c.expectation AND e.occurred_at < HORIZON
+				AND e.occurred_at + CASE time_precision WHEN 'second' THEN '0' ELSE '1 ' || time_precision END::interval + x.early >= HORIZON) THEN sum(unmatched_closers) END
+		FROM (SELECT * FROM workflow_track.rule_coverage_at(MOMENT)
+			UNION ALL SELECT workflow, expectation, facility, -openers, -closers, -unmatched_closers FROM workflow_track.rule_coverage_at(HORIZON - interval '1 microsecond')) c
+		GROUP BY 1, 2, 3 HAVING (sum(openers), sum(closers)) <> (0, 0)),
 	event_history => q(SELECT to_jsonb(e) - '{recorded_at,retracted_at}'::text[] FROM workflow_track.event_history e WHERE occurred_at >= HORIZON),
 	message_arrival => q(SELECT to_jsonb(m) - 'received_at' FROM workflow_track.message_arrival m WHERE received_at >= HORIZON),
 	message_exception => q(SELECT to_jsonb(m) - 'received_at' FROM workflow_track.message_exception m WHERE received_at >= HORIZON),
