@@ -7,7 +7,10 @@ BEGIN
 			facility text COLLATE "C" NOT NULL,
 			PRIMARY KEY (role_name, facility)
 		);
-		INSERT INTO workflow_track.facility_access VALUES ('workflow_track_admin', '*');
+	END IF;
+	-- The table may also have come with a dump of the schema alone.
+	IF NOT EXISTS (SELECT FROM workflow_track.installation) THEN
+		INSERT INTO workflow_track.facility_access VALUES ('workflow_track_admin', '*') ON CONFLICT DO NOTHING;
 	END IF;
 	COMMENT ON TABLE workflow_track.facility_access IS 'which facilities the members of a role see; no row is none';
 	COMMENT ON COLUMN workflow_track.facility_access.role_name IS 'the role';
