@@ -25,10 +25,12 @@ $new->start;
 
 same(tables($new, 'hospital'), $tables, 'tables are equal');
 same(reports($new, 'hospital'), $reports, 'reports are equal');
+is($new->safe_psql('hospital', 'SELECT count(*) FROM workflow_track.check_consistency() WHERE NOT is_stale'), 0, 'what is kept is what the definitions say');
 $new->safe_psql('hospital', 'SELECT workflow_track.setup(); CALL workflow_track.catch_up()');
 is($new->safe_psql('hospital', q(SELECT workflow_track.record_event('order.placed', 'p1', 'EHR', now() - interval '9 hours', subject => 'new'))),
 	$events + 1, 'numbers of events go on');
 is($new->safe_psql('hospital', q(SELECT status FROM workflow_track.care_loop WHERE subject = 'new')), 'overdue', 'a new event is found once');
+is($new->safe_psql('hospital', 'SELECT count(*) FROM workflow_track.check_consistency()'), 0, 'and so it is with what is new');
 my $kept = kept($new, 'hospital');
 $new->safe_psql('hospital', 'CALL workflow_track.rebuild()');
 same(kept($new, 'hospital'), $kept, 'rebuild() changes nothing');
