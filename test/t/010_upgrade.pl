@@ -140,10 +140,10 @@ sub objects
 		UNION ALL SELECT format('function %s %s %s %s', p.oid::regprocedure, pg_temp.granted(coalesce(p.proacl, acldefault('f', p.proowner)), p.proowner),
 				p.prosupport, CASE WHEN p.prokind = 'a' THEN '' ELSE pg_get_functiondef(p.oid) END)
 			FROM pg_proc p WHERE p.pronamespace = 'workflow_track'::regnamespace
-		UNION ALL SELECT format('aggregate %s %s %s %s', a.aggfnoid::regprocedure, a.aggtranstype::regtype, a.aggmtranstype::regtype,
-				pg_temp.columns(to_jsonb(a), 'aggtranstype', 'aggmtranstype', 'aggsortop'))
+		UNION ALL SELECT format('aggregate %s %s %s %s %s', a.aggfnoid::regprocedure, a.aggtranstype::regtype, a.aggmtranstype::regtype,
+				pg_temp.columns(to_jsonb(a), 'aggtranstype', 'aggmtranstype', 'aggsortop'), ARRAY[p.provolatile, p.proparallel, p.proleakproof::text::"char", p.proisstrict::text::"char"])
 			FROM pg_aggregate a JOIN pg_proc p ON p.oid = a.aggfnoid WHERE p.pronamespace = 'workflow_track'::regnamespace
-		UNION ALL SELECT format('type %s %s %s %s', t.oid::regtype, t.typelem::regtype, pg_temp.granted(coalesce(t.typacl, acldefault('T', t.typowner)), t.typowner),
+		UNION ALL SELECT format('type %s %s %s %s %s', t.oid::regtype, t.typelem::regtype, t.typbasetype::regtype, pg_temp.granted(coalesce(t.typacl, acldefault('T', t.typowner)), t.typowner),
 				pg_temp.columns(to_jsonb(t), 'typnamespace', 'typowner', 'typacl', 'typrelid', 'typelem', 'typarray', 'typbasetype'))
 			FROM pg_type t WHERE t.typnamespace = 'workflow_track'::regnamespace AND t.typrelid = 0
 				AND NOT EXISTS (SELECT FROM pg_type e WHERE e.oid = t.typelem AND e.typrelid <> 0)
@@ -152,28 +152,38 @@ sub objects
 		UNION ALL SELECT format('operator %s %s %s %s %s %s', o.oid::regoperator, o.oprowner::regrole, o.oprresult::regtype, o.oprcom::regoperator, o.oprnegate::regoperator,
 				pg_temp.columns(to_jsonb(o), 'oprnamespace', 'oprowner', 'oprleft', 'oprright', 'oprresult', 'oprcom', 'oprnegate'))
 			FROM pg_operator o WHERE o.oprnamespace = 'workflow_track'::regnamespace
-		UNION ALL SELECT format('class %s %s %s %s', pg_describe_object('pg_opclass'::regclass, c.oid, 0), c.opcintype::regtype, c.opcdefault, c.opckeytype::regtype)
+		UNION ALL SELECT format('class %s %s %s %s %s', pg_describe_object('pg_opclass'::regclass, c.oid, 0), c.opcowner::regrole, c.opcintype::regtype, c.opcdefault, c.opckeytype::regtype)
 			FROM pg_opclass c WHERE c.opcnamespace = 'workflow_track'::regnamespace
+		UNION ALL SELECT format('family %s %s', pg_describe_object('pg_opfamily'::regclass, f.oid, 0), f.opfowner::regrole)
+			FROM pg_opfamily f WHERE f.opfnamespace = 'workflow_track'::regnamespace
 		UNION ALL SELECT format('of a family %s', pg_describe_object('pg_amop'::regclass, m.oid, 0))
 			FROM pg_amop m JOIN pg_opfamily f ON f.oid = m.amopfamily WHERE f.opfnamespace = 'workflow_track'::regnamespace
 		UNION ALL SELECT format('of a family %s', pg_describe_object('pg_amproc'::regclass, m.oid, 0))
 			FROM pg_amproc m JOIN pg_opfamily f ON f.oid = m.amprocfamily WHERE f.opfnamespace = 'workflow_track'::regnamespace
 		UNION ALL SELECT format('cast %s %s %s %s %s', c.castsource::regtype, c.casttarget::regtype, c.castfunc::regprocedure, c.castcontext, c.castmethod)
 			FROM pg_cast c JOIN pg_type t ON t.oid IN (c.castsource, c.casttarget) WHERE t.typnamespace = 'workflow_track'::regnamespace
-		UNION ALL SELECT format('relation %s %s %s %s %s %s %s %s %s', c.relkind, c.name, c.reloptions, c.relpersistence, c.relreplident, c.relrowsecurity, c.relforcerowsecurity,
+		UNION ALL SELECT format('relation %s %s %s %s %s %s %s %s %s %s %s %s', c.relkind, c.name, c.reloptions,
+				(SELECT t.reloptions FROM pg_class t WHERE t.oid = c.reltoastrelid), (SELECT m.amname FROM pg_am m WHERE m.oid = c.relam), c.reltablespace, c.relpersistence, c.relreplident, c.relrowsecurity, c.relforcerowsecurity,
 				pg_get_partkeydef(c.oid), pg_temp.granted(coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner)), c.relowner))
 			FROM relation c WHERE c.relkind NOT IN ('i', 'I')
+		UNION ALL SELECT format('child %s of %s %s', c.name, i.inhparent::regclass, pg_get_expr(c.relpartbound, c.oid)) FROM pg_inherits i JOIN relation c ON c.oid = i.inhrelid
 		UNION ALL SELECT format('column %s.%s %s %s %s %s %s %s', c.name, a.attname, row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum), format_type(a.atttypid, a.atttypmod),
 				a.attcollation::regcollation, pg_get_expr(d.adbin, d.adrelid), pg_temp.granted(a.attacl, c.relowner),
 				pg_temp.columns(to_jsonb(a), 'attrelid', 'attnum', 'atttypid', 'attcacheoff', 'attcollation', 'attacl', 'attoptions', 'atthasmissing', 'attmissingval'))
 			FROM relation c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (c.oid, a.attnum)
-			WHERE c.relkind IN ('r', 'p', 'v', 'm')
+			WHERE c.relkind IN ('r', 'p', 'v', 'm', 'c')
+		-- Some builds of the server number columns there.
+		UNION ALL SELECT format('option %s.%s %s', c.name, a.attname, o) FROM relation c JOIN pg_attribute a ON a.attrelid = c.oid, unnest(a.attoptions) o WHERE o !~ '^pg_attver='
 		UNION ALL SELECT format('view %s %s', c.name, pg_get_viewdef(c.oid)) FROM relation c WHERE c.relkind IN ('v', 'm')
-		UNION ALL SELECT format('sequence %s %s', c.name, pg_temp.columns(to_jsonb(s), 'seqrelid')) FROM pg_sequence s JOIN relation c ON c.oid = s.seqrelid
+		UNION ALL SELECT format('rule %s %s', c.name, pg_get_ruledef(w.oid)) FROM pg_rewrite w JOIN relation c ON c.oid = w.ev_class WHERE w.rulename <> '_RETURN'
+		UNION ALL SELECT format('sequence %s %s %s', c.name, pg_temp.columns(to_jsonb(s), 'seqrelid'),
+				(SELECT pg_describe_object(d.refclassid, d.refobjid, d.refobjsubid) FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refobjsubid > 0))
+			FROM pg_sequence s JOIN relation c ON c.oid = s.seqrelid
 		UNION ALL SELECT format('constraint %s %s %s', c.name, x.conname, pg_get_constraintdef(x.oid)) FROM pg_constraint x JOIN relation c ON c.oid = x.conrelid
 			WHERE x.contype <> 'n'	-- so is the column; PostgreSQL 18 names it after the table of which it was first
-		UNION ALL SELECT format('index %s %s %s %s', c.name, i.indisvalid, i.indisreplident, pg_get_indexdef(i.indexrelid)) FROM pg_index i JOIN relation c ON c.oid = i.indrelid
-		UNION ALL SELECT format('statistics %s %s', pg_get_statisticsobjdef(s.oid), s.stxowner::regrole) FROM pg_statistic_ext s WHERE s.stxnamespace = 'workflow_track'::regnamespace
+		UNION ALL SELECT format('constraint %s %s', x.contypid::regtype, pg_get_constraintdef(x.oid)) FROM pg_constraint x WHERE x.connamespace = 'workflow_track'::regnamespace AND x.contypid <> 0
+		UNION ALL SELECT format('index %s %s %s %s %s', c.name, i.indisvalid, i.indisreplident, i.indisclustered, pg_get_indexdef(i.indexrelid)) FROM pg_index i JOIN relation c ON c.oid = i.indrelid
+		UNION ALL SELECT format('statistics %s %s %s', pg_get_statisticsobjdef(s.oid), s.stxowner::regrole, s.stxstattarget) FROM pg_statistic_ext s WHERE s.stxnamespace = 'workflow_track'::regnamespace
 		UNION ALL SELECT format('trigger %s %s %s', c.name, t.tgenabled, pg_get_triggerdef(t.oid)) FROM pg_trigger t JOIN relation c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal
 		UNION ALL SELECT format('policy %s %s', c.name, pg_temp.columns(to_jsonb(y), 'polrelid')) FROM pg_policy y JOIN relation c ON c.oid = y.polrelid
 		UNION ALL SELECT format('comment %s %s', o.object, o.description)
@@ -181,6 +191,18 @@ sub objects
 			WHERE o.object ~ 'workflow_track' AND o.object !~ '^extension '
 		UNION ALL SELECT format('member %s', pg_describe_object(d.classid, d.objid, 0)) FROM pg_depend d JOIN pg_extension x ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = x.oid
 			WHERE x.extname = 'workflow_track' AND d.deptype = 'e'
+		-- Of whatever class.
+		UNION ALL SELECT format('object %s', pg_describe_object(d.classid, d.objid, 0)) FROM pg_depend d
+			WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = 'workflow_track'::regnamespace
+		UNION ALL SELECT format('extension %s %s %s %s %s', x.extversion, x.extnamespace::regnamespace, x.extowner::regrole, x.extconfig::regclass[], x.extcondition)
+			FROM pg_extension x WHERE x.extname = 'workflow_track'
+		UNION ALL SELECT format('event trigger %s', pg_temp.columns(to_jsonb(t), 'evtowner', 'evtfoid')) FROM pg_event_trigger t
+		UNION ALL SELECT format('default privileges %s', pg_temp.columns(to_jsonb(a), 'defaclrole')) FROM pg_default_acl a
+		UNION ALL SELECT format('access %s', to_jsonb(a)) FROM workflow_track.facility_access a WHERE role_name = 'workflow_track_admin'
+		UNION ALL SELECT format('of the map: step %s', to_jsonb(s)) FROM workflow_track.workflow_step s WHERE workflow = 'default'
+		UNION ALL SELECT format('of the map: transition %s', to_jsonb(t)) FROM workflow_track.workflow_transition t WHERE workflow = 'default'
+		UNION ALL SELECT format('of the map: expectation %s', to_jsonb(e) - 'expectation_id') FROM workflow_track.expectation e WHERE workflow = 'default'
+		UNION ALL SELECT format('of the map: duplicate rule %s', to_jsonb(d) - 'duplicate_rule_id') FROM workflow_track.duplicate_rule d WHERE workflow = 'default'
 		UNION ALL SELECT format('map %s', workflow_track.workflow_document('default', 1) - 'state')
 		UNION ALL SELECT format('kind %s', k) FROM workflow_track.event_kind k WHERE kind <> 'round.completed'
 		UNION ALL SELECT format('rule %s', to_jsonb(m) - 'changed_at') FROM workflow_track.hl7v2_mapping m WHERE shipped
