@@ -51,7 +51,7 @@ my %compared = (
 	burden_of_time => q(SELECT by_role, b.* FROM unnest(ARRAY[true, false]) by_role CROSS JOIN LATERAL workflow_track.burden_of_time(HORIZON, MOMENT, by_role, '15 minutes') b),
 	burden_change => q(SELECT by_role, b.* FROM unnest(ARRAY[true, false]) by_role
 		CROSS JOIN LATERAL workflow_track.burden_change(HORIZON, HORIZON + interval '10 days', HORIZON + interval '10 days', MOMENT, by_role) b),
-	discover_workflow => q(SELECT workflow_track.discover_workflow('found', HORIZON)),
+	discover_workflow => q(SELECT workflow_track.discover_workflow('found', HORIZON) WHERE EXISTS (SELECT FROM workflow_track.workflow_variant(HORIZON))),
 	workflow_picture => q(SELECT workflow_track.workflow_picture('site', 3, 'dot', HORIZON)),
 );
 
