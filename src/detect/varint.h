@@ -46,7 +46,10 @@ take_varint(const char **at, const char *end)
 		if (byte < 0x80)
 			return value;
 	}
-	elog(ERROR, "a number in kept state is damaged");
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("a number in kept state is damaged"),
+			 errhint("CALL workflow_track.rebuild() makes it anew.")));
 	return 0;					/* keep the compiler quiet */
 }
 

@@ -335,6 +335,8 @@ hl7v2_ack(PG_FUNCTION_ARGS)
 	char		time[32];
 	char	   *out;
 	int			len;
+	Hl7Error	error;
+	text	   *result;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
@@ -360,5 +362,9 @@ hl7v2_ack(PG_FUNCTION_ARGS)
 	ack.time = time;
 	ack.control_id = new_control_id();
 	out = hl7_build_ack(&message, &arena, &ack, &len);
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(out, len));
+	/* what is repeated of the message may end as frames do, which no segment keeps at its end */
+	result = normalize(out, len, &error);
+	if (result == NULL)
+		elog(ERROR, "acknowledgement is none");
+	PG_RETURN_TEXT_P(result);
 }

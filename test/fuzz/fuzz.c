@@ -1,7 +1,7 @@
 /*
  * fuzz.c
- *	  What the fuzzers share: memory whose ends the sanitizer sees, checks of
- *	  slices, and the shipped rules.
+ *	  What the fuzzers of messages share: memory whose ends the sanitizer sees, and
+ *	  the shipped rules.
  */
 #include "fuzz.h"
 
@@ -44,48 +44,7 @@ hl7_free(Hl7Arena *arena)
 	hl7_reset(arena);
 }
 
-/* A copy with nothing that may be read after it. */
-char *
-exact_copy(const char *data, int len)
-{
-	char	   *copy = malloc(len);
-
-	if (len > 0)
-		memcpy(copy, data, len);
-	return copy;
-}
-
-/* --- slices ---------------------------------------------------------------- */
-
-bool
-same_bytes(Hl7Slice a, Hl7Slice b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
-/* Reads all of a slice, so that the sanitizer sees where it lies. */
-unsigned char
-read_bytes(Hl7Slice s)
-{
-	unsigned char sum = 0;
-
-	CHECK(s.len >= 0);
-	CHECK(s.data != NULL || s.len == 0);
-	for (int i = 0; i < s.len; i++)
-		sum += (unsigned char) s.data[i];
-	return sum;
-}
-
-/* Does a slice lie in some bytes? */
-void
-check_inside(Hl7Slice s, const char *data, int len)
-{
-	CHECK(s.len >= 0);
-	if (s.data == NULL)
-		CHECK(s.len == 0);
-	else
-		CHECK(s.data >= data && s.data + s.len <= data + len);
-}
+/* --- values ---------------------------------------------------------------- */
 
 /* Are the values of an expression texts without blanks around them? */
 void

@@ -28,6 +28,8 @@
 extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 extern char *exact_copy(const char *data, int len);
+extern int	character_length(const unsigned char *s, int len);
+extern bool is_utf8(Hl7Slice s);
 extern bool same_bytes(Hl7Slice a, Hl7Slice b);
 extern unsigned char read_bytes(Hl7Slice s);
 extern void check_inside(Hl7Slice s, const char *data, int len);

@@ -11,41 +11,6 @@
 
 /* --- fields and their parts ------------------------------------------------ */
 
-/* How long the UTF-8 character that starts here is, or 0. */
-static int
-character_length(const unsigned char *s, int len)
-{
-	uint32_t	c = s[0];
-	int			n = c < 0x80 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc2 ? 2 : 0;
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-
-	if (n == 0 || n > len || c > 0xf4)
-		return 0;
-	if (n > 1)
-		c &= 0xff >> (n + 1);
-	for (int i = 1; i < n; i++)
-	{
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (s[i] & 0x3f);
-	}
-	return c >= least[n] && c <= 0x10ffff && (c < 0xd800 || c > 0xdfff) ? n : 0;
-}
-
-static bool
-is_utf8(Hl7Slice s)
-{
-	for (int i = 0; i < s.len;)
-	{
-		int			n = character_length((const unsigned char *) s.data + i, s.len - i);
-
-		if (n == 0)
-			return false;
-		i += n;
-	}
-	return true;
-}
-
 /* Decodes a text in both kinds of messages. */
 static void
 check_decode(const Hl7Message *message, Hl7Arena *arena, Hl7Slice s)
