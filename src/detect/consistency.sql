@@ -71,15 +71,16 @@ $$;
 COMMENT ON FUNCTION workflow_track.check_links() IS
 'part of check_consistency(): merges, what messages call off, and what is known of patients';
 
+-- Of kept bytes, so not for those who may call what is immutable.
 CREATE FUNCTION workflow_track.handoff_samples(contribution bytea)
 RETURNS TABLE (hour timestamptz, is_test boolean, basis text, facility text, from_role text, to_role text, from_system text, to_system text, latency interval)
-LANGUAGE c IMMUTABLE STRICT ROWS 50 AS 'MODULE_PATHNAME';
+LANGUAGE c STABLE STRICT ROWS 50 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION workflow_track.handoff_samples(bytea) IS
 'the handoffs that a row of handoff_state holds';
 
 CREATE FUNCTION workflow_track.follow_samples(contribution bytea)
 RETURNS TABLE (edge_id bigint, is_first boolean, latency interval)
-LANGUAGE c IMMUTABLE STRICT ROWS 50 AS 'MODULE_PATHNAME';
+LANGUAGE c STABLE STRICT ROWS 50 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION workflow_track.follow_samples(bytea) IS
 'what a row of follows_state holds: edges of follows_total, whether the case has it for the first time, and the time between';
 
