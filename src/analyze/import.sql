@@ -149,7 +149,7 @@ BEGIN
 	IF relation IS NULL THEN
 		RETURN QUERY SELECT * FROM workflow_track.xes_rows(document, large_object);
 	ELSE
-		RETURN QUERY EXECUTE format('SELECT to_jsonb(t) || jsonb_build_object(''@row'', %s) FROM %s AS t',
+		RETURN QUERY EXECUTE format('SELECT to_jsonb(t.*) || jsonb_build_object(''@row'', %s) FROM %s AS t',
 			coalesce('t.' || quote_ident(workflow_track.counting_column(relation)), 'row_number() OVER ()'), relation);
 	END IF;
 END

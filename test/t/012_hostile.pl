@@ -628,6 +628,8 @@ sub change
 		'the schema' => [ q(CREATE TABLE workflow_track.x (i int)), q(CREATE FUNCTION workflow_track.x() RETURNS int LANGUAGE sql AS 'SELECT 1'), q(ALTER EXTENSION workflow_track UPDATE), q(DROP EXTENSION workflow_track CASCADE), q(DROP SCHEMA workflow_track CASCADE), q(ALTER FUNCTION workflow_track.retract_event(bigint, text) OWNER TO feed), q(GRANT SELECT ON workflow_track.event TO feed), qq(REASSIGN OWNED BY $owner TO feed), q(COMMENT ON TABLE workflow_track.event IS 'x') ],
 		'tables that hang on ours' => [ q(CREATE TABLE feed.x (patient_id text, alias text, subject text, FOREIGN KEY (patient_id, alias, subject) REFERENCES workflow_track.subject_alias)), q(CREATE TABLE feed.x () INHERITS (workflow_track.subject_alias)), q(CREATE TABLE feed.x PARTITION OF workflow_track.event DEFAULT), q(CREATE STATISTICS pg_temp.x ON patient_id, value FROM workflow_track.event), q(CREATE INDEX x ON workflow_track.event (value)), q(CREATE PUBLICATION x FOR TABLE workflow_track.event), q(CREATE POLICY x ON workflow_track.event) ],
 		'parts of detection' => [ q(SELECT workflow_track.touch_patients(ARRAY['x'], ARRAY[now()], ARRAY[true])), q(SELECT workflow_track.detect_now(true)), q(SELECT workflow_track.mark_stale()), q(SELECT workflow_track.event_recorded()), q(SELECT workflow_track.hl7v2_mapping_check()), q(CREATE TEMP TABLE x (patient_id text); CREATE TRIGGER x AFTER INSERT ON x FOR EACH ROW EXECUTE FUNCTION workflow_track.patient_touched()), q(CREATE TRIGGER y AFTER INSERT ON x FOR EACH ROW EXECUTE FUNCTION workflow_track.mark_stale('name', '(true); DELETE FROM workflow_track.staff; --')) ],
+		'files that are others\'' => [ (map { ("SELECT * FROM workflow_track.csv_events('$_', '{\"columns\": {\"patient_id\": \"actor\"}}')", "SELECT workflow_track.import_csv('x', '$_', '{\"columns\": {\"patient_id\": \"actor\"}}')") } 'workflow_track.staff', 'workflow_track.event', 'pg_catalog.pg_authid', 'workflow_track.care_loop'),
+			q(SELECT workflow_track.import_xes('x', large_object => 424242)), q(SELECT * FROM workflow_track.xes_events(large_object => 424242)), q(SELECT * FROM workflow_track.xes_rows(NULL, 424242)), q(DELETE FROM workflow_track.import), q(SELECT * FROM workflow_track.import_problem) ],
 		'the server' => [ q(COPY workflow_track.event (patient_id) FROM PROGRAM 'id'), q(COPY workflow_track.inbox (body) FROM '/etc/passwd'), q(ALTER SYSTEM SET workflow_track.test_patients = on), q(LOAD 'pg_stat_statements'), q(SELECT pg_read_binary_file('base/1')) ],
 	);
 	for my $table (all_tables())
@@ -639,6 +641,7 @@ sub change
 		push @{ $refusal{"to alter $table"} }, "INSERT INTO $table DEFAULT VALUES" unless $table =~ /\.(event|subject_alias|import|import_problem)$/;
 		$refusal{"to read $table"} = [ "SELECT * FROM $table", "COPY $table TO STDOUT" ] unless $table =~ /\.(event_kind|hl7v2_mapping|import)$/;
 	}
+	$node->safe_psql('two', q(SELECT lo_from_bytea(424242, '<log/>')));
 	my $events = q(SELECT count(*), md5(string_agg(e::text, ',' ORDER BY event_id)) FROM workflow_track.event e);
 	my $before = $node->safe_psql('two', $events);
 	refused_each('two', 'feed', \%refusal);
@@ -815,7 +818,7 @@ sub plant
 
 sub inject
 {
-	my @names = ("x'; DROP TABLE workflow_track.staff; --", '"x"', '$$; DROP TABLE workflow_track.staff; $$', '%s %I %L %1$s %n', "\\'; SELECT 1; --", 'x' x 200, "' OR true OR '", '$1', ':x', '{"x": [1', '{a,b}', '$.steps[*]', 'x); --', '*', "\x{e9}\x{2603}\x{1f3e5}", "\x{202e}\x{feff}x");
+	my @names = ("x'; DROP TABLE workflow_track.staff; --", '"x"', '$$; DROP TABLE workflow_track.staff; $$', '%s %I %L %1$s %n', "\\'; SELECT 1; --", 'x' x 200, "' OR true OR '", '$1', ':x', '{"x": [1', '{a,b}', '$.steps[*]', 'x); --', '*', '<string key="x"/>&amp;]]><!--', '"]; drop [x="', "\x{e9}\x{2603}\x{1f3e5}", "\x{202e}\x{feff}x");
 	my $staff = $node->safe_psql('two', 'SELECT count(*) FROM workflow_track.staff');
 	my $n = 0;
 
@@ -824,13 +827,18 @@ sub inject
 		my $quoted = "convert_from('\\x" . unpack('H*', Encode::encode('UTF-8', $name)) . "', 'UTF8')";
 		my $hl7v2 = $name =~ s/([|^~\\&])/{'|' => '\\F\\', '^' => '\\S\\', '~' => '\\R\\', '\\' => '\\E\\', '&' => '\\T\\'}->{$1}/ger;
 		my $message = "convert_from('\\x" . unpack('H*', Encode::encode('UTF-8', $hl7v2)) . "', 'UTF8')";
+		my $trimmed = "translate($quoted, E' \\t\\n', '')";
+		my $short = "left($quoted, 20)";
 		my $told = answer('two', 'boss', qq(
 			SELECT workflow_track.define_workflow(jsonb_build_object('workflow', $quoted, 'version', 1, 'state', 'current',
 				'steps', jsonb_build_array(jsonb_build_object('step', $quoted, 'kind', 'result.final', 'performed_by', jsonb_build_array($quoted), 'in', jsonb_build_array($quoted), 'delivered_to', jsonb_build_array($quoted))),
 				'transitions', jsonb_build_array(jsonb_build_array($quoted, $quoted)),
 				'expectations', jsonb_build_array(jsonb_build_object('name', $quoted, 'category', 'order', 'after', jsonb_build_array('result.final'), 'expect', jsonb_build_array('result.viewed'), 'by', jsonb_build_array($quoted), 'escalate_to', $quoted,
 					'when', jsonb_build_object('facility', $quoted, 'detail', jsonb_build_object($quoted, $quoted)), 'correlated_by', 'subject', 'within', '1 day')),
-				'duplicates', jsonb_build_array(jsonb_build_object('name', $quoted, 'kind', 'data.entered', 'same', jsonb_build_array('value'), 'within', '1 day')))) IS NOT NULL;
+				'duplicates', jsonb_build_array(jsonb_build_object('name', $quoted, 'kind', 'data.entered', 'same', jsonb_build_array('value'), 'within', '1 day')),
+				'flows', jsonb_build_array(jsonb_build_object('from', $quoted, 'to', $quoted, 'types', jsonb_build_array('ADT^*'), 'every', '1 hour', 'during', jsonb_build_object('from', '08:00', 'until', '17:00', 'timezone', 'UTC'))),
+				'billing', jsonb_build_array(jsonb_build_object('codes', 'local:X|' || $trimmed, 'documented_by', jsonb_build_array('procedure.documented'), 'requires_modifiers', jsonb_build_array($trimmed), 'within', '1 hour')))) IS NOT NULL;
+			SELECT count(*) = 1 FROM workflow_track.flow_gap WHERE workflow = $quoted AND from_system = $quoted AND to_system = $quoted ;
 			SELECT workflow_track.workflow_document($quoted, 1) ->> 'workflow' = $quoted, length(workflow_track.workflow_picture($quoted, 1)) > 0, length(workflow_track.workflow_picture($quoted, 1, 'mermaid')) > 0,
 				workflow_track.import_bpmn(workflow_track.export_bpmn($quoted, 1)) = workflow_track.workflow_document($quoted, 1);
 			SELECT count(*) = 0 FROM workflow_track.compare_workflows($quoted, 1, $quoted, 1);
@@ -847,10 +855,27 @@ sub inject
 			SELECT count(*) > 0 FROM workflow_track.patient_handoffs($quoted) HAVING false;
 			SELECT count(*) > 0 FROM workflow_track.directly_follows(NULL, facility => $quoted, kinds => ARRAY['data.entered', $quoted]);
 			SELECT jsonb_array_length(workflow_track.discover_workflow($quoted, facility => $quoted) -> 'steps') > 0;
-			SELECT workflow_track.define_scenario(jsonb_build_object('scenario', $quoted, 'workflow', $quoted, 'facility', $quoted, 'steps', jsonb_build_array(jsonb_build_object('step', $quoted, 'kind', 'data.entered')))) IS NOT NULL;
+			SELECT workflow_track.define_scenario(jsonb_build_object('scenario', $quoted, 'workflow', $quoted, 'facility', $quoted, 'steps', jsonb_build_array(jsonb_build_object('step', $quoted, 'kind', 'data.entered')), 'never', jsonb_build_array(jsonb_build_object('kind', 'result.cancelled', 'after', $quoted)))) IS NOT NULL;
+			SELECT workflow_track.define_scenario(jsonb_build_object('scenario', 'by ' || $quoted, 'steps', jsonb_build_array(jsonb_build_object('step', $quoted, 'kind', 'data.entered', 'performed_by', jsonb_build_array($quoted), 'in', jsonb_build_array($quoted), 'delivered_to', jsonb_build_array($quoted))))) IS NOT NULL;
+			SELECT count(*) = 1 FROM workflow_track.play_scenario('by ' || $quoted); SELECT count(*) > 1 FROM workflow_track.scenario_tap('by ' || $quoted, $quoted); SELECT count(*) > 0 FROM workflow_track.scenario_coverage($quoted, 1);
 			SELECT bool_and(ok) FROM workflow_track.check_scenario($quoted, $quoted); SELECT count(*) = 1 FROM workflow_track.play_scenario($quoted);
 			SELECT count(*) = 1 FROM workflow_track.care_loop WHERE workflow = $quoted AND patient_id = $quoted AND expectation = $quoted AND facility = $quoted;
 			SELECT count(*) = 2 FROM workflow_track.event_history WHERE patient_id = $quoted AND encounter_id = $quoted AND facility = $quoted AND value = $quoted;
+			SELECT workflow_track.record_event('charge.captured', $quoted, $quoted, facility => $quoted, encounter_id => $quoted, code => ('local:X|' || $trimmed)::workflow_track.clinical_code, detail => jsonb_build_object('modifiers', jsonb_build_array('other', $quoted), 'diagnoses', $quoted)) > 0;
+			SELECT count(*) > 0 FROM workflow_track.billing_mismatch WHERE patient_id = $quoted;
+			-- Files: of whatever name, with columns of whatever names, and of what they hold.
+			DO \$do\$ BEGIN EXECUTE format('CREATE TEMP TABLE %1\$I (%2\$I bigint GENERATED ALWAYS AS IDENTITY, %1\$I text, t text, at text, "\@row" text); INSERT INTO pg_temp.%1\$I (%1\$I, t, at) VALUES (\$1, \$1, ''2024-01-10 08:00'')', $short, $short || 'n') USING $quoted; END \$do\$;
+			SELECT recorded = 1, kept_apart = 0 FROM workflow_track.import_csv('csv ' || $quoted, format('pg_temp.%I', $short)::regclass, jsonb_build_object('columns', jsonb_build_object('activity', $short, 'occurred_at', 'at', 'patient_id', jsonb_build_object('constant', $quoted), 'encounter_id', 't',
+				'facility', jsonb_build_object('constant', $quoted), 'value', 't', 'actor', jsonb_build_object('constant', $quoted), 'source_sequence', jsonb_build_array($short || 'n'), 'code', jsonb_build_object('constant', $trimmed)),
+				'kinds', jsonb_build_object($quoted, 'vitals.recorded'), 'timezone', 'UTC', 'detail', jsonb_build_array($short), 'code_system', 'local'));
+			SELECT recorded = 1, kept_apart = 0 FROM workflow_track.import_xes('xes ' || $quoted, xmlelement(name log, xmlelement(name trace, xmlelement(name string, xmlattributes('patient_id' AS key, $quoted AS value)), xmlelement(name event, xmlelement(name string, xmlattributes('concept:name' AS key, $quoted AS value)),
+				xmlelement(name date, xmlattributes('time:timestamp' AS key, '2024-01-10T09:00:00Z' AS value)), xmlelement(name string, xmlattributes('org:group' AS key, $quoted AS value)), xmlelement(name string, xmlattributes('value' AS key, $quoted AS value)))))::text,
+				mapping => jsonb_build_object('columns', jsonb_build_object('subject', 'value'), 'kinds', jsonb_build_object($quoted, 'vitals.recorded')), make_kinds => true);
+			SELECT count(*) = 2, bool_or(detail = jsonb_build_object($short, $quoted)) FROM workflow_track.event_history WHERE kind = 'vitals.recorded' AND patient_id = $quoted AND facility = $quoted AND value = $quoted;
+			SELECT count(*) = 4 FROM (SELECT xmlparse(DOCUMENT string_agg(l, '')) AS x FROM workflow_track.export_xes(facility => $quoted, cases => 'patients') l) e, XMLTABLE('//*[\@key="value"]' PASSING e.x COLUMNS v text PATH '\@value') v WHERE v.v = $quoted;
+			SELECT jsonb_path_exists(string_agg(l, '')::jsonb, '\$.events[*].attributes[*] ? (\@.value == \$v)', jsonb_build_object('v', $quoted)) FROM workflow_track.export_ocel(facility => $quoted) l;
+			SELECT count(*) > 1 FROM workflow_track.export_xes(facility => $quoted, salt => 'salt ' || repeat($quoted, 16)) l; SELECT string_agg(l, '')::jsonb IS NOT NULL FROM workflow_track.export_ocel(facility => $quoted, salt => 'salt ' || repeat($quoted, 16)) l;
+			SELECT count(*) > 0 FROM workflow_track.log_events(NULL, NULL, $quoted, 'patients');
 			SELECT workflow_track.set_workflow_state($quoted, 1, 'retired') IS NOT NULL;
 			CALL workflow_track.catch_up();
 			SELECT count(*) = 0 FROM workflow_track.check_consistency();));
@@ -866,12 +891,20 @@ sub inject
 		(map { ("the time zone $_" => "INSERT INTO workflow_track.hl7v2_source (source_system, facility, timezone) VALUES ('z', 'z', '$_')") } '/etc/passwd', '../../../etc/passwd', 'UTC; SELECT x', 'posixrules/../../x', '', "x\n", 'x' x 500),
 		(map { ("the character set $_" => "INSERT INTO workflow_track.hl7v2_source (source_system, facility, charset) VALUES ('z', 'z', '$_')") } '/etc/passwd', 'UTF8; DROP TABLE x', 'x' x 500),
 		(map { ("the expression $_" => "INSERT INTO workflow_track.hl7v2_mapping (name, message, kind) VALUES ('z', '{ZZZ^Z99}', \$w\$$_\$w\$)") } "'data.entered", 'PID-3; DROP TABLE x', 'PID[99999999999]-3', 'each each PID-3', '(SELECT 1)', '$(id)', 'PID-3 {', "PID-3 {x = 'y'", 'PID-3 where', "''''''''", 'x' x 5000, 'pg_sleep(9)'),
+		(map { ("the type of messages $_" => "SELECT workflow_track.define_workflow(jsonb_build_object('workflow', 'z', 'version', 1, 'flows', jsonb_build_array(jsonb_build_object('from', 'a', 'to', 'b', 'types', jsonb_build_array(\$w\$$_\$w\$)))))") } grep { !/[^ -~]/ && !/^x+$/ } @names),
+		(map { my ($key, $value) = @$_; ("the $key $value of a file" => "CREATE TEMP TABLE f (a text); SELECT workflow_track.import_csv('z', 'f', jsonb_build_object('columns', jsonb_build_object('activity', 'a'), '$key', \$w\$$value\$w\$::jsonb))") }
+			[ timezone => '"UTC; SELECT x"' ], [ timezone => '"/etc/passwd"' ], [ timezone => '""' ], [ time_format => '"\'); DROP TABLE x; --"' ], [ time_format => '"YYYY"' ], [ time_format => '{"YYYY": 1}' ], [ columns => '{"activity); --": "a"}' ], [ columns => '{"activity": "a", "event_id": "a"}' ], [ columns => '{"activity": ["a", "a", "a", "a"]}' ],
+			[ columns => '{"activity": {"constant": ["x"]}}' ], [ columns => '["a"]' ], [ kinds => '{"a": "order.placed; --"}' ], [ kinds => '{"a": {"b": "order.placed"}}' ], [ transitions => '"complete"' ], [ detail => '[1]' ], [ detail => '{"a": "b"}' ], [ 'x\'\'); --' => '1' ], [ '"' => '1' ]),
+		(map { ("the relation $_" => "SELECT workflow_track.import_csv('z', \$w\$$_\$w\$, '{\"columns\": {\"activity\": \"a\"}}')") } 'f; DROP TABLE workflow_track.staff', '(SELECT 1) x', 'f AS t, workflow_track.staff', 'unnest(ARRAY[1])', '0', '4294967295', '-1', '', 'pg_catalog.pg_class_oid_index', 'workflow_track.event_event_id_seq.x.y.z'),
+		(map { ("the document $_" => "SELECT workflow_track.import_xes('z', \$w\$$_\$w\$)") } '<log', '<!DOCTYPE l [<!ENTITY x SYSTEM "file:///etc/passwd">]><log><trace><string key="x" value="&x;"/></trace></log>', '<!DOCTYPE l [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]><log>&b;</log>', '<!DOCTYPE l SYSTEM "http://127.0.0.1:1/x"><log/>', '', '<a/>', '<log/><log/>'),
+		(map { ("the salt $_" => "SELECT * FROM workflow_track.export_xes(salt => '$_')") } 'x', ''),
+		(map { ("cases of $_" => "SELECT * FROM workflow_track.export_xes(cases => '$_')") } 'events', 'x', ''),
 		(map { ("the path $_" => "SELECT workflow_track.hl7v2_first(E'MSH|^~\\\\\\\\&|a'::workflow_track.hl7v2, '$_')") } 'PID-3;', 'PID', '../PID-3', 'PID-99999999999', 'PID[0]-1', '%s-1', ''),
 	);
-	my $told = answers('two', 'boss', { map { $_ => "\\set VERBOSITY verbose\n$refusal{$_}" } keys %refusal });
+	my $told = answers('two', 'boss', { map { $_ => "\\set VERBOSITY verbose\nBEGIN; $refusal{$_}" } keys %refusal });
 	for my $name (sort keys %refusal)
 	{
-		refused($told->{$name} =~ /^ERROR:  (22|23514)/m && $told->{$name} !~ /root:/, 'refused: ' . substr($name =~ s/[^ -~]/?/gr, 0, 50), $told->{$name});
+		refused($told->{$name} =~ /^ERROR:  (22|23514|23503|42601|42602|42P01|42809|0A000)/m && $told->{$name} !~ /ERROR.*ERROR/s && $told->{$name} !~ /root:/, 'refused: ' . substr($name =~ s/[^ -~]/?/gr, 0, 50), $told->{$name});
 	}
 }
 
