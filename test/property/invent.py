@@ -15,6 +15,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Sequence, TypeVar
 
+import inbound
 import table
 from feed import RETRACT, distinct
 from table import Cell
@@ -44,12 +45,14 @@ CATEGORIES = ("acknowledgement", "follow_up", "referral", "notification", "order
 CORRELATIONS = ("patient", "encounter", "subject", "item")
 PRECISE = ("second",) * 8 + ("minute", "hour")
 PRECISIONS = (PRECISE, PRECISE, PRECISE + ("day",), PRECISE + ("day", "month", "year"))
+WRITTEN = {"second": "%Y%m%d%H%M%S.%f", "minute": "%Y%m%d%H%M", "hour": "%Y%m%d%H", "day": "%Y%m%d"}  # in messages
 UNITS = {"minute": MINUTE, "hour": HOUR, "day": DAY}
 WITHIN = (GRID, 3 * GRID, HOUR, 13 * GRID, DAY, 9 * DAY)
 EARLY = (0, 0, GRID, 2 * GRID, 9 * GRID)
 REQUIRED = ("recipient", "recipient_role", "actor_role", "subject", "detail", "detail.class", "code:loinc")
 SAME = ("code", "value", "item", "encounter_id", "source_system", "actor", "severity", "subject", "facility")
 
+SENT = .15  # of the events, where there are messages
 NEIGHBOURS = 4
 SPANS = (6 * HOUR, 3 * DAY, 40 * DAY)
 
@@ -108,11 +111,13 @@ def duration(length: int) -> str:
 class Hospital:
     """What one seed gives."""
 
-    def __init__(self, name: str, size: int, is_beyond: bool, has_merges: bool):
-        self.rng = rng = random.Random(f"hospital {name}")
+    def __init__(self, name: str, size: int, is_beyond: bool, has_merges: bool, sends: bool):
+        self.rng = rng = random.Random(f"hospital {name} of {size} events")
         # with what the oracle does not judge: events that are equal in everything, and events of no system
         self.is_beyond = is_beyond
         self.has_merges = has_merges  # of patients
+        self.sends = sends  # some events in messages
+        self.sent: dict[int, str] = {}  # the messages, by the places of their events
         self.patients = [f"P{n}" for n in range(max(rng.choice((2, 4, 9)), size // 60))]
         self.subjects = [f"s{n}" for n in range(rng.choice((2, 3, 12)))]
         self.span: int = rng.choice(SPANS)
@@ -207,7 +212,8 @@ class Hospital:
                 "transitions": [[a["step"], b["step"]] for a, b in zip(steps, steps[1:])],
                 "expectations": [self.expectation(n) for n in range(rng.randint(2, rules))],
                 "duplicates": distinct(self.duplicate() for _ in range(rng.randint(1, 2))),
-                "billing": [self.billing(codes) for codes in self.some(("cpt|", "cpt|9921", "cpt|7055"), 0, 2)]}
+                "billing": [self.billing(codes) for codes in self.some(("cpt|", "cpt|9921", "cpt|7055"), 0, 2)],
+                **({"flows": inbound.FLOWS} if self.sends and name == "main" else {})}
 
     # --- events -------------------------------------------------------------------------------------------------
 
@@ -218,12 +224,18 @@ class Hospital:
         taken: set[tuple[Any, ...]] = set()
         while len(events) < size:
             if events and self.is_beyond and rng.random() < .03:
-                events.append(rng.choice(events))
-                continue
+                alike = rng.randrange(len(events))
+                if alike not in self.sent:  # what a message tells again is no other event
+                    events.append(events[alike])
+                    continue
             event = self.answer(rng.choice(events)) if events and rng.random() < .45 else self.event()
+            is_sent = self.sends and rng.random() < SENT and self.can_be_sent(event)
+            event = self.as_sent(event) if is_sent else event
             while event.order() in taken:
                 event = replace(event, source_sequence=event.source_sequence + 1)
             taken.add(event.order())
+            if is_sent:
+                self.sent[len(events)] = self.message(event, len(events))
             events.append(event)
         return events
 
@@ -304,6 +316,41 @@ class Hospital:
                        planned_at=None, kind=kind, actor=actor, actor_role=actor_role, recipient=recipient,
                        recipient_role=recipient_role, detail=self.detail(kind), **changed)
 
+    # --- messages -----------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def can_be_sent(event: Event) -> bool:
+        """Has it all that a message must tell?"""
+        has_visit = event.encounter_id is not None or not event.kind.startswith(("encounter.", "charge."))
+        return has_visit and event.source_system is not None and not event.kind.endswith(".merged")
+
+    @staticmethod
+    def as_sent(event: Event) -> Event:
+        """The event as a message can tell it."""
+        kept = json.loads(event.detail or "{}").get("class")
+        exact = event.time_precision not in WRITTEN or event.occurred_at % UNITS.get(event.time_precision, 1)
+        return replace(event, entry_method="interface", detail=kept and json.dumps({"class": str(kept)}),
+                       time_precision="second" if exact else event.time_precision)
+
+    @staticmethod
+    def message(event: Event, n: int) -> str:
+        """The message that tells of the event, with a control id of this number."""
+        def at(time: int | None, precision: str = "second") -> str:
+            return "" if time is None else (START + timedelta(microseconds=time)).strftime(WRITTEN[precision])
+        fields = {**vars(event), "occurred_at": at(event.occurred_at, event.time_precision),
+                  "planned_at": at(event.planned_at), "source_sequence": str(event.source_sequence),
+                  "code": inbound.code(event.code), "class": json.loads(event.detail or "{}").get("class")}
+        return (inbound.header(str(event.source_system), event.facility, f"C{n}")
+                + inbound.patient(event.patient_id, event.encounter_id)
+                + inbound.event([fields[name] for name in inbound.FIELDS]))
+
+    def messages(self, kept: Sequence[int]) -> list[list[Cell]]:
+        """Those of events, by their refs, and others; of events that are kept some come twice."""
+        again = [self.sent[n] for n in self.some([n for n in self.sent if n in kept], 0, 4)]
+        others = inbound.others(self.rng, list(self.sent.values()), SYSTEMS, "NORTH")
+        return [*([f"e{n}", None, body] for n, body in self.sent.items()), *([None, None, body] for body in again),
+                *([None, when or None, body] for when, body in others)]
+
     # --- the folder ---------------------------------------------------------------------------------------------
 
     def arrivals(self) -> list[list[Cell]]:
@@ -337,7 +384,12 @@ class Hospital:
     def write(self, folder: Path) -> None:
         folder.mkdir(parents=True)
         tests = self.some(self.patients, 0, 1) if self.rng.random() < .3 and len(self.patients) > 2 else []
-        write(folder / "events.csv", COLUMNS, self.arrivals())
+        arrivals = self.arrivals()
+        write(folder / "events.csv", COLUMNS, arrivals)
+        if self.sends:
+            gone = {row[1] for row in arrivals if row[0] == RETRACT}
+            write(folder / "messages.csv", ("ref", "when", "body"),
+                  self.messages([n for n in range(len(self.events)) if f"e{n}" not in gone]))
         write(folder / "staff.csv", ("actor", "role", "facility", "system", "is_shared_inbox", "active_during"),
               self.staff())
         write(folder / "subject_alias.csv", ("patient_id", "alias", "subject"), self.aliases())

@@ -3,6 +3,7 @@
 A way is drawn from its number: in which order and in batches of which sizes, by how many sessions at which isolation
 levels, with which statements and by whom, in transactions of which shape, what else changes in between, and whether
 another database finds it by logical replication.  Of each there is enough in every block of ways (decks.py).
+Events that come in messages do so in every way.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, groupby
 from typing import Callable, Iterator, Sequence
 
 import psql
 from coverage import sent
 from decks import BLOCK, dealt
-from feed import Feed, Retraction, Step, literal, transaction
+from feed import Retraction, literal, transaction
+from inbound import InboundFeed, Message, statements as inbound_statements
+from messages import copy
 from modes import CLEAR_LINKS, Session, Stage, cut, right_links, turn_away, turn_back, wrong_event, wrong_links
 from table import Row
 
@@ -80,7 +83,7 @@ GRANT INSERT ON site.desk, site.later, site.queue TO workflow_track_recorder;
 # --- statements that record -------------------------------------------------------------------------------------------
 
 
-def entries(feed: Feed, rows: Sequence[Row]) -> str:
+def entries(feed: InboundFeed, rows: Sequence[Row]) -> str:
     """Events as a JSON literal."""
     def entry(row: Row) -> dict[str, object]:
         cells = {column: cell for column, cell in zip(feed.columns, row) if cell is not None}
@@ -88,18 +91,19 @@ def entries(feed: Feed, rows: Sequence[Row]) -> str:
     return literal(json.dumps([entry(row) for row in rows]))
 
 
-def recordset(feed: Feed, source: str) -> str:
+def recordset(feed: InboundFeed, source: str) -> str:
     return (f"INSERT INTO workflow_track.event ({', '.join(feed.columns)}) SELECT {', '.join(feed.columns)}"
             f" FROM jsonb_populate_recordset(NULL::workflow_track.event, {source})")
 
 
-def merge(feed: Feed, rows: Sequence[Row]) -> str:
+def merge(feed: InboundFeed, rows: Sequence[Row]) -> str:
     return (f"MERGE INTO workflow_track.event AS e USING jsonb_populate_recordset(NULL::workflow_track.event,"
             f" {entries(feed, rows)}) AS x ON false WHEN NOT MATCHED THEN INSERT ({', '.join(feed.columns)})"
             f" VALUES ({', '.join(f'x.{column}' for column in feed.columns)});\n")
 
 
-Form = Callable[[Feed, Sequence[Row]], list[str]]
+Step = Row | Message | Retraction
+Form = Callable[[InboundFeed, Sequence[Row]], list[str]]
 FORMS: dict[str, Form] = {
     "INSERT": lambda feed, rows: [feed.insert(rows)],
     "INSERT a row": lambda feed, rows: [feed.insert([row]) for row in rows],
@@ -182,32 +186,32 @@ CATCH_UP, REBUILD = "CALL workflow_track.catch_up();\n", "CALL workflow_track.re
 KINDS = "UPDATE workflow_track.event_kind SET counts_as_work = NOT counts_as_work;\n"
 
 
-def other_rules(feed: Feed, rng: random.Random) -> Change:
+def other_rules(feed: InboundFeed, rng: random.Random) -> Change:
     """Other staff and other maps."""
     return Change([turn_away(feed)], [*map(transaction, turn_back(feed)), rng.choice(("", CATCH_UP))], [CATCH_UP])
 
 
-def other_links(feed: Feed, rng: random.Random) -> Change:
+def other_links(feed: InboundFeed, rng: random.Random) -> Change:
     """Other aliases and test patients."""
     return Change([transaction(CLEAR_LINKS + wrong_links(feed, rng))], [transaction(right_links(feed))], [])
 
 
-def other_kinds(feed: Feed, rng: random.Random) -> Change:
+def other_kinds(feed: InboundFeed, rng: random.Random) -> Change:
     """Work that does not count."""
     return Change([KINDS], [KINDS], [CATCH_UP])
 
 
-def pause(feed: Feed, rng: random.Random) -> Change:
+def pause(feed: InboundFeed, rng: random.Random) -> Change:
     """Detection is paused at first."""
     return Change(["SELECT workflow_track.pause_detection();\n"], ["SELECT workflow_track.resume_detection();\n"],
                   [rng.choice((CATCH_UP, REBUILD))])
 
 
-def months(feed: Feed) -> str:
+def months(feed: InboundFeed) -> str:
     return f"BEGIN ISOLATION LEVEL READ COMMITTED;\n{feed.months()}COMMIT;\n"
 
 
-def care(feed: Feed, rng: random.Random) -> Change:
+def care(feed: InboundFeed, rng: random.Random) -> Change:
     """What runs every hour or night, months that are made, and setup()."""
     jobs = [CATCH_UP, REBUILD, "SELECT workflow_track.maintain();\n", months(feed),
             "VACUUM ANALYZE workflow_track.event, workflow_track.loop_state, workflow_track.patient_state;\n",
@@ -215,17 +219,19 @@ def care(feed: Feed, rng: random.Random) -> Change:
     return Change([], rng.sample(jobs, 3), [])
 
 
-CHANGES: dict[str, Callable[[Feed, random.Random], Change]] = {
+CHANGES: dict[str, Callable[[InboundFeed, random.Random], Change]] = {
     "other rules at first": other_rules, "other links at first": other_links, "other kinds at first": other_kinds,
     "a pause": pause, "maintenance": care}
 NOISE = "errors"  # events that are retracted in the end
 UNPAUSED = ("other rules at first", "maintenance")  # may call what is refused during a pause
 
 
-def plain(feed: Feed) -> str:
+def plain(feed: InboundFeed) -> str:
     """One load, all of which is evaluated at once."""
     first, then = "SELECT workflow_track.pause_detection();\n", "SELECT workflow_track.resume_detection();\n"
-    return (transaction(feed.setup()) + first + feed.copy(feed.events)
+    inboxes = [copy([message.body.encode() for message in messages])
+               for messages in ([*feed.messages.values(), *feed.others], feed.late) if messages]
+    return (transaction(feed.setup()) + months(feed) + first + feed.copy(feed.rows()) + "".join(inboxes)
             + transaction("".join(feed.retract(retraction.of) for retraction in feed.retractions)) + then + REBUILD)
 
 
@@ -237,7 +243,7 @@ SESSIONS: list[tuple[int, tuple[str, ...]]] = [
 CHANGED = (NOISE, *CHANGES)
 PAIRS = [pair for pair in combinations(CHANGED, 2) if "a pause" not in pair or not set(pair) & set(UNPAUSED)]
 SETS: list[tuple[str, ...]] = [*[()] * 9, *[(change,) for change in CHANGED] * 3, *PAIRS]
-# By one, by several that take turns, and by nearly all; without the queue, after which nothing is left to be by turns with.
+# By one, by two or three, and by nearly all, but for the queue, which would hold back every retraction.
 NAMES = list(FORMS)
 MIXED: list[tuple[str, ...]] = [
     *((name,) for name in NAMES), *zip(NAMES, NAMES[5:] + NAMES[:5]),
@@ -287,31 +293,36 @@ class Way:
             *([" and ".join(self.changes) + (" at once" if self.at_once else " by turns")] if self.changes else []),
             *(["replicated"] if self.replicated else [])))
 
-    def covers(self, feed: Feed) -> set[str]:
+    def covers(self, feed: InboundFeed) -> set[str]:
         """What there is in it; known once it was loaded."""
         return self.sent | set(self.levels) | {name for name, holds in (
             ("replicated", self.replicated), ("months made at first", self.months),
-            (f"batches of {LARGE_BATCHES}", self.is_large), ("none may try again", self.is_patient(feed))) if holds}
+            (f"batches of {LARGE_BATCHES}", self.is_large),
+            ("none may try again", not set(self.levels).isdisjoint(self.patient_levels(feed)))) if holds}
 
-    def is_patient(self, feed: Feed) -> bool:
-        """Is there no one at another level than SERIALIZABLE who may have to try again, as no patients are merged?"""
-        return self.levels != LEVELS[-1:] and NOISE not in self.changes and not any(
-            feed.cell(row, "kind") == "patient.merged" for row in feed.events)
+    def patient_levels(self, feed: InboundFeed) -> tuple[str, ...]:
+        """At which levels no one may have to try again: where no patients are merged, all but SERIALIZABLE.
 
-    def impatient(self, feed: Feed, retries: Counter[str]) -> list[str]:
+        Who stores messages at REPEATABLE READ may, too.
+        """
+        if NOISE in self.changes or any(feed.cell(row, "kind") == "patient.merged" for row in feed.events):
+            return ()
+        return LEVELS[:1] if feed.has_messages else LEVELS[:2]
+
+    def impatient(self, feed: InboundFeed, retries: Counter[str]) -> list[str]:
         """What had to be tried again and, as docs/operate.md says, should not have been."""
         if self.is_alone:
             return [f"{times} retries after {state}, in a session alone" for state, times in retries.items()]
         return [f"{times} retries after {state}, and no patients are merged" for state, times in retries.items()
-                if self.is_patient(feed) and not state.endswith(LEVELS[-1])]
+                if state.endswith(self.patient_levels(feed))]
 
-    def load(self, feed: Feed, database: str) -> Counter[str]:
+    def load(self, feed: InboundFeed, database: str) -> Counter[str]:
         """Puts a feed in; how often sessions had to try again."""
         stages = self.stages(feed)
         self.sent, self.is_alone = sent(stages[1:]), all(sum(map(bool, stage)) <= 1 for stage in stages)
         return sum((psql.run_sessions(database, stage, feed.again, self.levels) for stage in stages), Counter[str]())
 
-    def replicate(self, feed: Feed, database: str, receiver: str) -> Counter[str]:
+    def replicate(self, feed: InboundFeed, database: str, receiver: str) -> Counter[str]:
         """The same while another database is sent what is recorded; maps, at first others perhaps, are its own."""
         others = "other rules at first" in self.changes
         psql.run(receiver, feed.maps() + (turn_away(feed) if others else ""))
@@ -321,7 +332,7 @@ class Way:
             psql.run(receiver, "".join(turn_back(feed) if others else ()) + CATCH_UP)
             return retries
 
-    def stages(self, feed: Feed) -> list[Stage]:
+    def stages(self, feed: InboundFeed) -> list[Stage]:
         rng = self.rng
         changes = [CHANGES[name](feed, rng) for name in self.changes if name in CHANGES]
         during = [script for change in changes for script in change.during if not self.is_misleading(feed, script)]
@@ -338,11 +349,11 @@ class Way:
             main.append([["CALL site.work_off();\n"]] * self.sessions)
         return [[start], *main, afterwards, [[script for change in changes for script in change.after]]]
 
-    def is_misleading(self, feed: Feed, script: str) -> bool:
+    def is_misleading(self, feed: InboundFeed, script: str) -> bool:
         """Months made while another session has an older snapshot, by which their events are still elsewhere."""
         return script == months(feed) and self.at_once and self.levels != LEVELS[:1]
 
-    def streams(self, feed: Feed) -> tuple[Stage, Stage]:
+    def streams(self, feed: InboundFeed) -> tuple[Stage, Stage]:
         """What the sessions do, and what they do when all have done that."""
         rng = self.rng
         wrong: list[Row] = []
@@ -356,7 +367,7 @@ class Way:
         events = self.ordered(feed, [*feed.events, *wrong])
         for n, row in enumerate(events):
             stream = rng.choice(streams)
-            stream.append((n, row))
+            stream.append((n, feed.messages.get(row, row)))
             if row in retractions:
                 # at once or at some time by the same session, or when all is there by any
                 when = rng.choice((n, rng.uniform(n, len(events)), len(events)))
@@ -364,20 +375,23 @@ class Way:
                     when = len(events)  # lest few events are together in a statement
                 late = when == len(events) or QUEUE in self.forms
                 (rng.choice(afterwards) if late else stream).append((when, retractions[row]))
+        for messages, among in ((feed.others, streams), (feed.late, afterwards)):
+            for message in messages:
+                rng.choice(among).append((rng.uniform(0, len(events)), message))
 
         def sessions(name: str, streams: Sequence[list[tuple[float, Step]]]) -> Stage:
             in_order = [[step for _, step in sorted(stream, key=lambda pair: pair[0])] for stream in streams]
             return [self.session(feed, steps, f"{name} {n}") for n, steps in enumerate(in_order)]
         return sessions("first", streams), sessions("then", afterwards)
 
-    def ordered(self, feed: Feed, rows: list[Row]) -> list[Row]:
+    def ordered(self, feed: InboundFeed, rows: list[Row]) -> list[Row]:
         if self.order == "shuffled":
             self.rng.shuffle(rows)
         elif self.order != "in order":
             rows.sort(key=lambda row: str(feed.cell(row, "occurred_at")), reverse=self.order == "backwards")
         return rows
 
-    def session(self, feed: Feed, steps: Sequence[Step], name: str) -> Session:
+    def session(self, feed: InboundFeed, steps: Sequence[Step], name: str) -> Session:
         rng = self.rng
         scripts: Session = []
         for n, batch in enumerate(self.batches(steps)):
@@ -393,24 +407,23 @@ class Way:
         batches = [steps[:first], steps[first:first + second], *cut(steps[first + second:], self.rng, *BULK_SIZES[:1] * 2)]
         return [batch for batch in batches if batch]
 
-    def statements(self, feed: Feed, steps: Sequence[Step]) -> list[str]:
+    def statements(self, feed: InboundFeed, steps: Sequence[Step]) -> list[str]:
         """Steps in their order, neighbouring events together as far as the form allows."""
         rng = self.rng
         retracts = any(isinstance(step, Retraction) for step in steps)
         parts: list[str] = []
-        rows: list[Row] = []
-        for step in (*steps, None):
-            if isinstance(step, tuple):
-                rows.append(step)
-                continue
-            for some in cut(rows, rng, 1, len(rows)):
+        for _, group in groupby(steps, type):
+            some = list(group)
+            rows = [step for step in some if isinstance(step, tuple)]
+            messages = [step for step in some if isinstance(step, Message)]
+            for batch in cut(rows, rng, 1, len(rows)):
                 form = rng.choice(self.forms)
                 if form == LATER and retracts:
                     form = "INSERT"
-                parts += map(self.by_whom, FORMS[form](feed, some))
-            rows = []
-            if isinstance(step, Retraction):
-                parts.append(feed.retract(step.of))
+                parts += map(self.by_whom, FORMS[form](feed, batch))
+            for batch in cut(messages, rng, 1, len(messages)):
+                parts += map(self.by_whom, inbound_statements(batch, rng))
+            parts += [feed.retract(step.of) for step in some if isinstance(step, Retraction)]
         return parts
 
     def by_whom(self, statement: str) -> str:
