@@ -303,11 +303,11 @@ class Way:
     def patient_levels(self, feed: InboundFeed) -> tuple[str, ...]:
         """At which levels no one may have to try again: where no patients are merged, all but SERIALIZABLE.
 
-        Who stores messages at REPEATABLE READ may, too.
+        At REPEATABLE READ those who store messages may, and those who take from one queue.
         """
         if NOISE in self.changes or any(feed.cell(row, "kind") == "patient.merged" for row in feed.events):
             return ()
-        return LEVELS[:1] if feed.has_messages else LEVELS[:2]
+        return LEVELS[:1] if feed.has_messages or QUEUE in self.forms else LEVELS[:2]
 
     def impatient(self, feed: InboundFeed, retries: Counter[str]) -> list[str]:
         """What had to be tried again and, as docs/operate.md says, should not have been."""
