@@ -237,7 +237,8 @@ sub at_defaults
 	is($defaults->safe_psql('postgres', 'SELECT count(*) FROM workflow_track.check_consistency()'), 0, 'what is kept is what the definitions say');
 }
 
-# Passes if single events of the patients of a load wait no longer than docs/operate.md says.
+# Passes if single events of the patients of a load wait no longer than docs/operate.md says: as the COMMIT of the load takes, on whatever machine,
+# and two seconds.
 sub waits
 {
 	my %loads = (events => $load_events, messages => $load_messages);
@@ -246,7 +247,8 @@ sub waits
 	for my $name (sort keys %loads)
 	{
 		my ($load_out, $single_out) = ('', '');
-		my $load = IPC::Run::start([ 'psql', '-X', '-v', 'ON_ERROR_STOP=1', '-d', $defaults->connstr('postgres'), '-c', $loads{$name} ], '>&', \$load_out);
+		my $load = IPC::Run::start([ 'psql', '-X', '-v', 'ON_ERROR_STOP=1', '-d', $defaults->connstr('postgres'), '-c', 'BEGIN', '-c', $loads{$name}, '-c', '\timing on', '-c', 'COMMIT' ],
+			'>&', \$load_out);
 
 		# As long as the load goes on, and a little longer.
 		for (my $n = 1; $load->pumpable; $n++)
@@ -258,8 +260,11 @@ sub waits
 		ok($load->finish, "the load of $name ended well") or diag($load_out);
 
 		my @waits = sort { $a <=> $b } map { map { (split / /)[2] / 1_000_000 } split /\n/, slurp_file($_) } glob "$dir/waits_$name.*";
+		my ($commit) = $load_out =~ /^Time: ([0-9.]+) ms/m;
 
-		cmp_ok($waits[-1], '<', 5, sprintf('beside the load of %s, the longest wait of %d was %.2f s; of 99 in 100, %.3f s', $name, scalar @waits, $waits[-1], $waits[ 0.99 * @waits ]));
+		note(sprintf 'beside the load of %s, the longest wait of %d was %.2f s; of 99 in 100, %.3f s; the COMMIT of the load took %.2f s', $name, scalar @waits, $waits[-1],
+			$waits[ 0.99 * @waits ], $commit / 1000);
+		cmp_ok($waits[-1], '<', $commit / 1000 + 2, "nobody waited longer for the load of $name than its COMMIT took");
 	}
 }
 
