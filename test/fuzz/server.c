@@ -10,7 +10,6 @@
 #include <setjmp.h>
 
 #include "common/hashfn.h"
-#include "common/jsonapi.h"
 #include "funcapi.h"
 #include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
@@ -20,7 +19,6 @@
 #include "utils/json.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
-#include "utils/tuplestore.h"
 
 /* --- errors ---------------------------------------------------------------- */
 
@@ -684,7 +682,7 @@ json_number(const char *p)
 }
 
 bool
-IsValidJsonNumber(const char *str, int len)
+is_json_number(const char *str, int len)
 {
 	return len > 0 && json_number(str) == str + len;
 }
@@ -806,13 +804,7 @@ InitMaterializedSRF(FunctionCallInfo fcinfo, bits32 flags)
 }
 
 void
-tuplestore_putvalues(Tuplestorestate *state, TupleDesc desc,
-#if PG_VERSION_NUM >= 180000
-					 const Datum *values, const bool *nulls
-#else
-					 Datum *values, bool *nulls
-#endif
-)
+put_row(const void *values, const bool *nulls)
 {
 	CHECK(take_row != NULL);
 	take_row(values, nulls);

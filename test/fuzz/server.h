@@ -12,6 +12,8 @@
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 
+#include "compat.h"
+
 /* the server's own stand for these; here they are C's */
 #undef fprintf
 #undef qsort
@@ -40,6 +42,8 @@ extern Called call(PGFunction function, int nargs, const NullableDatum *args);
 extern Called receive(PGFunction function, const char *data, int len);
 extern void check_error(int sqlstate);
 extern bool is_json(const char *json);
+extern bool is_json_number(const char *str, int len);
+extern void put_row(const void *values, const bool *nulls);
 extern void server_reset(void);
 
 extern text *text_of(const char *data, int len);
