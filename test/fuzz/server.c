@@ -798,7 +798,7 @@ jsonb_in(PG_FUNCTION_ARGS)
 void		(*take_row) (const Datum *values, const bool *nulls);
 
 void
-InitMaterializedSRF(FunctionCallInfo fcinfo, bits32 flags)
+InitMaterializedSRF(FunctionCallInfo fcinfo, uint32 flags)
 {
 	CHECK(fcinfo->resultinfo != NULL);
 }
@@ -835,7 +835,7 @@ call_function(void *arg)
 	memset(&u, 0, sizeof(u));
 	function.fn_mcxt = CurrentMemoryContext;
 	u.fcinfo.flinfo = &function;
-	u.fcinfo.resultinfo = (fmNodePtr) &result;
+	u.fcinfo.resultinfo = (void *) &result;
 	u.fcinfo.nargs = c->nargs;
 	for (int i = 0; i < c->nargs; i++)
 		u.fcinfo.args[i] = c->args[i];
