@@ -148,6 +148,8 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	IF relation IS NULL THEN
 		RETURN QUERY SELECT * FROM workflow_track.xes_rows(document, large_object);
+	ELSIF NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = relation) THEN
+		RAISE EXCEPTION 'there is no table of oid %', relation::oid USING ERRCODE = 'undefined_table';
 	ELSE
 		RETURN QUERY EXECUTE format('SELECT to_jsonb(t.*) || jsonb_build_object(''@row'', %s) FROM %s AS t',
 			coalesce('t.' || quote_ident(workflow_track.counting_column(relation)), 'row_number() OVER ()'), relation);

@@ -46,6 +46,7 @@ $node->safe_psql('postgres', q(
 make_hospitals($_) for @databases;
 
 learn();
+misuse_alike();
 concede();
 watch();
 halve();
@@ -895,7 +896,7 @@ sub inject
 		(map { my ($key, $value) = @$_; ("the $key $value of a file" => "CREATE TEMP TABLE f (a text); SELECT workflow_track.import_csv('z', 'f', jsonb_build_object('columns', jsonb_build_object('activity', 'a'), '$key', \$w\$$value\$w\$::jsonb))") }
 			[ timezone => '"UTC; SELECT x"' ], [ timezone => '"/etc/passwd"' ], [ timezone => '""' ], [ time_format => '"\'); DROP TABLE x; --"' ], [ time_format => '"YYYY"' ], [ time_format => '{"YYYY": 1}' ], [ columns => '{"activity); --": "a"}' ], [ columns => '{"activity": "a", "event_id": "a"}' ], [ columns => '{"activity": ["a", "a", "a", "a"]}' ],
 			[ columns => '{"activity": {"constant": ["x"]}}' ], [ columns => '["a"]' ], [ kinds => '{"a": "order.placed; --"}' ], [ kinds => '{"a": {"b": "order.placed"}}' ], [ transitions => '"complete"' ], [ detail => '[1]' ], [ detail => '{"a": "b"}' ], [ 'x\'\'); --' => '1' ], [ '"' => '1' ]),
-		(map { ("the relation $_" => "SELECT workflow_track.import_csv('z', \$w\$$_\$w\$, '{\"columns\": {\"activity\": \"a\"}}')") } 'f; DROP TABLE workflow_track.staff', '(SELECT 1) x', 'f AS t, workflow_track.staff', 'unnest(ARRAY[1])', '0', '4294967295', '-1', '', 'pg_catalog.pg_class_oid_index', 'workflow_track.event_event_id_seq.x.y.z'),
+		(map { ("the relation $_" => "SELECT workflow_track.import_csv('z', \$w\$$_\$w\$, '{\"columns\": {\"activity\": \"a\"}}')") } 'f; DROP TABLE workflow_track.staff', '(SELECT 1) x', 'f AS t, workflow_track.staff', 'unnest(ARRAY[1])', '0', '4294967295', '-1', '', 'pg_catalog.pg_class_oid_index'),
 		(map { ("the document $_" => "SELECT workflow_track.import_xes('z', \$w\$$_\$w\$)") } '<log', '<!DOCTYPE l [<!ENTITY x SYSTEM "file:///etc/passwd">]><log><trace><string key="x" value="&x;"/></trace></log>', '<!DOCTYPE l [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]><log>&b;</log>', '<!DOCTYPE l SYSTEM "http://127.0.0.1:1/x"><log/>', '', '<a/>', '<log/><log/>'),
 		(map { ("the salt $_" => "SELECT * FROM workflow_track.export_xes(salt => '$_')") } 'x', ''),
 		(map { ("cases of $_" => "SELECT * FROM workflow_track.export_xes(cases => '$_')") } 'events', 'x', ''),
@@ -904,65 +905,112 @@ sub inject
 	my $told = answers('two', 'boss', { map { $_ => "\\set VERBOSITY verbose\nBEGIN; $refusal{$_}" } keys %refusal });
 	for my $name (sort keys %refusal)
 	{
-		refused($told->{$name} =~ /^ERROR:  (22|23514|23503|42601|42602|42P01|42809|0A000)/m && $told->{$name} !~ /ERROR.*ERROR/s && $told->{$name} !~ /root:/, 'refused: ' . substr($name =~ s/[^ -~]/?/gr, 0, 50), $told->{$name});
+		refused($told->{$name} =~ /^ERROR:  (22|23514|23503|42602|42P01|42809|0A000)/m && $told->{$name} !~ /ERROR.*ERROR/s && $told->{$name} !~ /root:/, 'refused: ' . substr($name =~ s/[^ -~]/?/gr, 0, 50), $told->{$name});
 	}
 }
 
 # --- arguments that make no sense -----------------------------------------------------------------------------------
 
-# Each function that a role may call, with values that are not meant for it: an error in words, or an answer, and never an
-# internal error, SQL that does not parse, or a file of the server.
-sub misuse
+# Calls each function that a role may call, with values that are not meant for it and with those that SOUTH would have: what
+# comes of each call, and a digest of what it answers.  There is a value of each type, or functions that are STRICT would not
+# be entered.
+sub misuses
 {
-	my $call = <<'EOF_SQL';
+	return <<'EOF_SQL';
 SET client_min_messages = error;
 CREATE TEMP TABLE bad (type regtype, value text);
 INSERT INTO bad SELECT t.type, v FROM (VALUES
-	('text'::regtype, ARRAY['', $q$'; DROP TABLE workflow_track.staff; --$q$, '%s%n$1 "x" $q', repeat('x', 100000), E'\n\t\\', '*', NULL, E'MSH|^~\\&|a|b']),
-	('bigint', '{0,-1,9223372036854775807,-9223372036854775808,NULL,1}'), ('integer', '{0,-1,2147483647,-2147483648,NULL,1}'),
-	('timestamptz', '{infinity,-infinity,4714-11-24 00:00:00+00 BC,294276-12-31 23:59:59+00,NULL,2024-01-15}'), ('interval', '{0,-178000000 years,178000000 years,1 mon,NULL}'),
-	('jsonb', ARRAY['{}', '[]', 'null', '1', '"x"', '{"workflow": 1, "steps": [{}]}', '{"workflow": "x", "version": 1, "steps": [{"step": "a", "kind": "b", "x": [[[]]]}]}', repeat('[', 3000) || repeat(']', 3000), NULL]),
-	('text[]', ARRAY['{}', '{NULL}', '{a,b}', '{{a,b},{c,d}}', '[0:1]={a,b}', NULL, '{";"}']), ('bytea', ARRAY['', '\x00', '\xff4d5348', '\x4d53487c5e7e5c267c', NULL]),
+	('text'::regtype, ARRAY['', $q$'; DROP TABLE workflow_track.staff; --$q$, 'SECRET patient', '%s%n$1 "x" $q', 'SOUTH', repeat('x', 100000), 'default', E'\n\t\\', '*', NULL, 'SECRET order', E'MSH|^~\\&|a|b', 'routes']),
+	('bigint', '{0,-1,9223372036854775807,-9223372036854775808,NULL,1,20}'), ('integer', '{1,0,-1,2147483647,-2147483648,NULL}'), ('oid', '{0,1,4294967295,424242,NULL}'), ('regclass', '{0,workflow_track.staff,pg_catalog.pg_class,4294967295,pg_catalog.pg_class_oid_index,NULL,workflow_track.event_history}'),
+	('timestamptz', '{infinity,-infinity,4714-11-24 00:00:00+00 BC,294276-12-31 23:59:59+00,NULL,2024-01-15,2024-01-10}'), ('interval', '{0,-178000000 years,178000000 years,1 mon,NULL,1 hour}'),
+	('date', '{infinity,-infinity,4714-11-24 BC,5874897-12-31,NULL,2024-01-10,2024-01-08}'), ('time', '{00:00,24:00,12:00,NULL}'), ('xid', '{0,3,NULL}'),
+	('jsonb', ARRAY['{}', '[]', 'null', '1', '"x"', '{"workflow": 1, "steps": [{}]}', '{"workflow": "x", "version": 1, "steps": [{"step": "a", "kind": "b", "x": [[[]]]}]}', '{"columns": {"activity": "actor", "patient_id": {"constant": "x"}, "occurred_at": "at"}}', repeat('[', 3000) || repeat(']', 3000), NULL]),
+	('json', ARRAY['{}', '[]', 'null', '"x"', NULL]), ('cstring', ARRAY['', 'x', '%s%n', 'loinc|2345-7', 'v1', NULL]),
+	('text[]', ARRAY['{}', '{NULL}', '{a,b}', '{{a,b},{c,d}}', '[0:1]={a,b}', NULL, '{";"}', '{order.placed,result.final}']), ('bytea', ARRAY['', '\x00', '\xff4d5348', '\x4d53487c5e7e5c267c', NULL]),
 	('xml', ARRAY['<a/>', '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>', NULL, '<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL"/>',
 		'<!DOCTYPE d [<!ENTITY x SYSTEM "file:///etc/passwd">]><definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL"><process id="p" name="&x;"><task id="a" name="order.placed &x;"/></process></definitions>']),
 	('double precision', '{NaN,Infinity,-1,0.5,NULL,1e308}'), ('double precision[]', ARRAY['{NaN}', '{Infinity}', '{-1}', '{0.5,NULL}', NULL, '{}', '{{0.1,0.2},{0.3,0.4}}']), ('boolean', '{t,f,NULL}'),
+	('workflow_track.severity', '{critical,NULL,normal}'), ('workflow_track.entry_method', '{manual,NULL}'), ('workflow_track.time_precision', '{year,second,NULL}'),
+	('workflow_track.latency_histogram', ARRAY[(SELECT workflow_track.latency_histogram(i)::text FROM (VALUES (interval '1 hour'), ('9000 years'), ('0')) v (i)), NULL, (SELECT workflow_track.latency_histogram(i)::text FROM (VALUES (interval '1 hour')) v (i) WHERE false)]),
 	('workflow_track.hl7v2', ARRAY[E'MSH|^~\\&|', E'MSH|^~\\&|a|b|||x||y^z\rPID|', NULL]), ('workflow_track.clinical_code', ARRAY['local:X|y', 'loinc|2345-7', NULL])) t (type, "values"), unnest(t."values") v;
-CREATE FUNCTION pg_temp.misuse() RETURNS TABLE (call text, told text) LANGUAGE plpgsql AS $body$
+CREATE FUNCTION pg_temp.misuse() RETURNS TABLE (call text, told text, answer text) LANGUAGE plpgsql AS $body$
 DECLARE
 	f record; n bigint; arguments text;
 BEGIN
-	FOR f IN SELECT p.oid, p.proname, p.proargtypes::oid[] AS types FROM pg_proc p
-		WHERE p.pronamespace = 'workflow_track'::regnamespace AND p.prokind = 'f' AND has_function_privilege(p.oid, 'EXECUTE') AND NOT p.prorettype = ANY ('{trigger,internal}'::regtype[])
+	FOR f IN SELECT p.oid, p.proname, p.prokind, p.proargtypes::oid[] AS types FROM pg_proc p
+		WHERE p.pronamespace = 'workflow_track'::regnamespace AND p.prokind <> 'p' AND has_function_privilege(p.oid, 'EXECUTE') AND NOT p.prorettype = ANY ('{trigger,internal}'::regtype[])
 			AND NOT 'internal'::regtype = ANY (p.proargtypes::oid[]) AND p.proname NOT IN ('drop_before', 'pause_detection', 'maintain', 'check_consistency') ORDER BY p.oid::regprocedure::text
 	LOOP
-		FOR i IN 0 .. 8 LOOP
+		FOR i IN 0 .. CASE WHEN f.types = '{}' THEN 0 ELSE 11 END LOOP
+			answer := NULL;
 			BEGIN
-				SELECT coalesce(string_agg(format('%L::%s', (SELECT (array_agg(b.value))[1 + (i * o) % count(*)] FROM bad b WHERE b.type = t), t::regtype), ', ' ORDER BY o), '') INTO arguments FROM unnest(f.types) WITH ORDINALITY u (t, o);
-				call := format('%s %s', f.oid::regprocedure, left(arguments, 200));
-				EXECUTE format('SELECT count(*) FROM workflow_track.%I(%s) r WHERE r::text LIKE ''%%root:%%''', f.proname, arguments) INTO n;
-				told := CASE WHEN n > 0 THEN 'a file' ELSE 'an answer' END;
+				SELECT coalesce(string_agg(format('%L::%s', (SELECT (array_agg(b.value))[1 + (i * o) % count(*)] FROM bad b WHERE b.type = t), t::regtype), ', ' ORDER BY o), '') INTO STRICT arguments FROM unnest(f.types) WITH ORDINALITY u (t, o);
+				call := format('%s #%s %s', f.oid::regprocedure, i, left(arguments, 200));
+				IF EXISTS (SELECT FROM unnest(f.types) t WHERE NOT EXISTS (SELECT FROM bad b WHERE b.type = t AND b.value IS NOT NULL)) THEN
+					told := 'no value of a type';
+				ELSE
+					EXECUTE format('SELECT count(*) FILTER (WHERE x LIKE ''%%root:%%''), md5(string_agg(x, '','' ORDER BY x COLLATE "C")) FROM (SELECT CASE jsonb_typeof(j) WHEN ''object'' THEN j - ''{recorded_at,received_at,last_seen,overdue_by,silent_for,hour,p50,p90,p99,longest}''::text[] ELSE j END::text AS x FROM (SELECT %s AS j FROM %s) j) x',
+						CASE f.prokind WHEN 'a' THEN format('to_jsonb(workflow_track.%I(%s)::text)', f.proname, arguments) ELSE 'CASE WHEN left(r::text, 1) = ''('' THEN to_jsonb(r) ELSE to_jsonb(r::text) END' END,
+						CASE f.prokind WHEN 'a' THEN '(SELECT 1) r' ELSE format('workflow_track.%I(%s) r', f.proname, arguments) END) INTO n, answer;
+					told := CASE WHEN n > 0 THEN 'a file' ELSE 'an answer' END;
+				END IF;
 			EXCEPTION WHEN OTHERS THEN
 				told := SQLSTATE;
+				answer := SQLERRM;
 			END;
 			RETURN NEXT;
 		END LOOP;
 	END LOOP;
 END $body$;
-SELECT m.told, count(*), min(m.call) FROM pg_temp.misuse() m GROUP BY m.told ORDER BY m.told;
 EOF_SQL
+}
+
+# An analyst learns nothing of SOUTH by it.
+sub misuse_alike
+{
+	my $answers = sub {
+		my ($db, $user) = @_;
+
+		return { map { /^(.*?\) #\d+) / ? ($1 => $_) : () } split /\n/, answer($db, $user, misuses() . q(SELECT translate(m.call, E'\n', ' '), m.told, translate(m.answer, E'\n', ' ') FROM pg_temp.misuse() m)) };
+	};
+	my ($two, $one, $all_two, $all_one) = map { my $user = $_; map { $answers->($_, $user) } @databases } 'north', 'all_of_it';
+	my $differing = 0;
+
+	cmp_ok(scalar(keys %$two), '>', 1000, 'an analyst misuses functions');
+	is(join("\n", sort keys %$two), join("\n", sort keys %$one), 'the same in both databases');
+	for my $function (sort keys %{ { map { s/ #\d+$//r => 1 } keys %$two } })
+	{
+		my @calls = grep { /^\Q$function\E #\d+$/ } sort keys %$two;
+		my @differ = grep { $two->{$_} ne $one->{$_} } @calls;
+
+		$differing++ if grep { ($all_two->{$_} // '') ne ($all_one->{$_} // '') } @calls;
+		refused(!@differ, "of SOUTH an analyst of NORTH learns nothing by misuse of $function", join "\n", map { $two->{$_}, $one->{$_} } @differ) unless $function =~ /^workflow_track\.(is_active_actor|role_in_staff)\(/;
+	}
+	cmp_ok($differing, '>', 15, 'who may see everything learns by misuse of many');
+}
+
+# Of each call comes an error in words, or an answer, and never an internal error, SQL that does not parse, or a file of the
+# server.
+sub misuse
+{
+	my $procedures = join '', map { my $f = $_; map { "SELECT '$f($_)'; CALL $f($_);\n" } qw(NULL 0 -1 -2147483648 2147483647 1) } list(q(SELECT p.oid::regproc FROM pg_proc p WHERE p.pronamespace = 'workflow_track'::regnamespace AND p.prokind = 'p' ORDER BY 1));
 
 	for my $user ('north', 'feed', 'boss')
 	{
-		my @told = map { [ split /\|/ ] } grep { /^(\d|P|an? )/ } split /\n/, answer('two', $user, $call);
+		my @told = map { [ split /\|/ ] } grep { /^(\d|P|an? |no )/ } split /\n/, answer('two', $user, misuses() . 'SELECT m.told, count(*), min(m.call), min(m.answer) FROM pg_temp.misuse() m GROUP BY m.told ORDER BY m.told');
 		my $calls = 0;
 
 		for my $row (@told)
 		{
-			# Text, numbers and times that are none, missing rows, states, limits; a month that cannot be.
-			refused($row->[0] =~ /^(an answer|22...|23502|23503|23514|42704|54000|55000|P0002)$/, "$user misuses functions: $row->[0], $row->[1] times", $row->[2]);
+			# Text, numbers and times that are none, missing rows, states, limits; a month that cannot be; tables that are none.
+			refused($row->[0] =~ /^(an answer|22...|23502|23503|23505|23514|42501|42704|42809|42P01|54000|55000|P0002)$/, "$user misuses functions: $row->[0], $row->[1] times", join '|', @$row);
 			$calls += $row->[1];
 		}
-		cmp_ok($calls, '>', 300, "$user called many functions");
+		cmp_ok($calls, '>', 500, "$user called many functions");
+		my $told = answer('two', $user, $procedures);
+		my @errors = $told =~ /^ERROR:  (\w+)/gm;
+		my $expected = $user eq 'boss' ? '22023' : '42501';
+		refused(@errors >= 8 && !grep({ $_ ne $expected } @errors), "$user misuses procedures", $told);
 	}
 	is($node->safe_psql('two', q(SELECT count(*) FROM workflow_track.check_consistency())), 0, 'and nothing that is kept is wrong');
 }
