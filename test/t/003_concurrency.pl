@@ -213,7 +213,7 @@ sub at_defaults
 	append_to_file("$dir/wide.csv", join '', map { rows_of_events('wide', 1) =~ s/,p\d+,/,q$_,/r } 1 .. 2_000);
 	append_to_file("$dir/wide_$_", "BEGIN ISOLATION LEVEL $levels{$_};\n" . $scripts{few} =~ s/few\.csv/wide.csv/r . "COMMIT;\n") for keys %levels;
 
-	my $loads = IPC::Run::start([ 'pgbench', '-n', '-c', '4', '-j', '2', '-t', $ENV{WT_LONG} ? 40 : 4, (map { ('-f', "$dir/wide_$_") } sort keys %levels), $defaults->connstr('postgres') ],
+	my $loads = IPC::Run::start([ 'pgbench', '-n', '-c', '4', '-j', '2', '-t', $ENV{WT_LONG} ? 10 : 4, (map { ('-f', "$dir/wide_$_") } sort keys %levels), $defaults->connstr('postgres') ],
 		'>&', \$out);
 	my $bench_out = '';
 	my $bench = IPC::Run::start(
