@@ -1044,6 +1044,9 @@ sub spill
 		'a message with bad codes and segments' => "SELECT workflow_track.ingest_hl7v2(" . $message->('20240101', 'ORU^R01', "PID|1||$mark", "OBR|1|$mark|$mark|$mark^$mark^LN|||||||||||||||||||20249901|||Q", "OBX|1|NM|$mark^$mark^LN||$mark||ZZ|||Q", "$mark|") . ') IS NULL',
 		'a message of a number that is too long' => "SELECT workflow_track.ingest_hl7v2((" . $message->('20240101', 'ADT^A01', 'PID|1||') . " || $long)::text) IS NULL",
 		'bytes that are no text' => qq(SELECT workflow_track.ingest_hl7v2('\\x4d5348ff'::bytea || convert_to('$mark', 'UTF8')) IS NULL; SELECT workflow_track.ingest_hl7v2(convert_to(E'MSH|^~\\\\&|E|N|||2024||ADT^A01|1|P|2.5||||||no set\\rPID|1||$mark', 'UTF8') || '\\xff') IS NULL),
+		'a log that breaks off, or is none' => join('; ', map { qq(SELECT workflow_track.import_xes('spill', '$_')) } qq(<log><trace><string key="patient_id" value="$mark"/><event>), qq($mark), qq(<$mark/>), qq(<log><trace><event><string key="$mark" key="$mark"/></event></trace></log>), qq(<!DOCTYPE log [<!ENTITY x "$mark">]><log>&x;&$mark;</log>)),
+		'a table of a file that cannot be recorded' => qq(CREATE TEMP TABLE f (patient text, what text, at text, t text); INSERT INTO f SELECT '$mark ' || n, 'order.placed', '2024-01-10', $long FROM generate_series(1, 60) n;
+			SELECT workflow_track.import_csv('spill', 'f', '{"columns": {"activity": "patient", "patient_id": "patient", "occurred_at": "at"}, "timezone": "UTC"}'); SELECT workflow_track.import_csv('', 'f', '{"columns": {"activity": "what", "patient_id": "patient", "occurred_at": "at"}, "timezone": "UTC"}')),
 		'a text that is no message' => qq(SELECT workflow_track.hl7v2('$mark'::text); SELECT workflow_track.hl7v2(E'MSH|^~\\\\&|E\\r$mark'::text); SELECT workflow_track.hl7v2_ack(workflow_track.hl7v2(E'MSH|^~\\\\&|E\\rPID|$mark'::text), 'ZZ')),
 	);
 	# Of these, what a type or a constraint refuses is shown by the server itself; docs/security.md says how to keep that out of the log.
