@@ -42,6 +42,9 @@ SELECT count(*) AS misrouted FROM misrouted_result;
 SELECT count(*) AS duplicates FROM duplicate_entry;
 SELECT count(*) AS called_off FROM retraction WHERE message_id IS NOT NULL;
 
+-- Someone of whom nothing counts whose time is not known well.
+SELECT retract_event(record_event('note.signed', 'P10', 'EHR', '2024-02-01', time_precision => 'month'), 'wrong patient');
+
 -- One mismatch of billing of each sort, and a claim.
 INSERT INTO event (patient_id, encounter_id, facility, actor, subject, code, occurred_at, kind, detail)
 SELECT e.patient, 'V1', 'NORTH', 'n.s', e.subject, e.code::clinical_code, timestamptz '2024-02-01' + e.hour * interval '1 hour', e.kind, e.detail::jsonb FROM (VALUES

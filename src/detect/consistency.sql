@@ -60,8 +60,8 @@ BEGIN
 		UNION SELECT r.patient_id FROM workflow_track.retraction AS r UNION SELECT c.patient_id FROM workflow_track.cancellation AS c
 		UNION SELECT t.patient_id FROM workflow_track.test_patient AS t),
 	stored AS (
-		SELECT e.patient_id, min(e.occurred_at) AS first_at, bool_or(e.time_precision IN ('month', 'year')) AS imprecise
-		FROM workflow_track.event AS e GROUP BY e.patient_id)
+		SELECT e.patient_id, min(e.occurred_at) AS first_at, bool_or(e.time_precision IN ('month', 'year') AND r.event_id IS NULL) AS imprecise
+		FROM workflow_track.event AS e LEFT JOIN workflow_track.retraction AS r USING (event_id) GROUP BY e.patient_id)
 	SELECT 'patient_state', CASE WHEN p.patient_id IS NULL THEN 'missing' ELSE 'unexpected' END, s.patient_id,
 		to_jsonb(s) || jsonb_build_object('linked', l.patient_id IS NOT NULL)
 	FROM stored AS s LEFT JOIN linked AS l USING (patient_id) LEFT JOIN workflow_track.patient_state AS p USING (patient_id)
