@@ -457,7 +457,7 @@ sub halve
 		for my $patient ('', $has_patient eq 't' && $name ne 'patient_id' ? "patient_id = 'SECRET patient' AND " : ())
 		{
 			# Of two indexes both may lead to a row.
-			my $asked = sub { return "$plans;" . ($patient ? ' SET enable_indexscan = off;' : '') . " EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT 1 FROM $report WHERE $patient$name = '$_[0]'" };
+			my $asked = sub { return "$plans;" . ($patient ? ' SET enable_indexscan = off;' : '') . " EXPLAIN (ANALYZE, BUFFERS OFF, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT 1 FROM $report WHERE $patient$name = '$_[0]'" };
 			my $key = "$report.$name" . ($patient ? ' of a patient' : '');
 
 			$right{$key} = $asked->($value =~ s/'/''/gr);
