@@ -423,6 +423,7 @@ sub halve
 		qw(loop.settled_at message_arrival.received_at message_exception.received_at), (map { "$_.opened_at" } qw(care_loop loop missed_follow_up overdue_loop unacknowledged_result)),
 	);
 	my %may_tell = map { ("$_.due_at" => 1) } qw(care_loop loop missed_follow_up overdue_loop unacknowledged_result);
+	$may_tell{$_} = 1 for map { ("$_.source_system", "$_.receiving_system") } qw(message_arrival message_exception);
 	my %wrong = (
 		'text' => 'nothing', 'timestamp with time zone' => '2001-01-01 00:00:00+00', 'date' => '2024-01-29', 'bigint' => 0, 'integer' => 0, 'interval' => '77 years', 'double precision' => 77, 'text[]' => '{nothing}', 'jsonb' => '{}',
 		'workflow_track.clinical_code' => 'local:X|nothing', 'workflow_track.severity' => 'normal', 'workflow_track.entry_method' => 'interface', 'workflow_track.time_precision' => 'year', 'timestamp with time zone[]' => '{2001-01-01 00:00:00+00}',
