@@ -75,8 +75,8 @@ BEGIN
 		subjects := CASE WHEN c.of_merges THEN ARRAY[c.subject] ELSE workflow_track.aliased_subjects(c.subject, ids) END;
 		reason := c.reason;
 		message_id := c.message_id;
-		-- One that a message called off before its month was dropped is all that the message calls off.
-		CONTINUE WHEN c.message_id = ANY (done) AND NOT c.every_one;
+		-- A merge that a message called off before its month was dropped is all that the message calls off.
+		CONTINUE WHEN c.of_merges AND NOT c.every_one AND c.message_id = ANY (done);
 		FOR patient_id, event_id, occurred_at IN SELECT v.patient_id, v.event_id, v.occurred_at
 			FROM (SELECT e.event_id, e.occurred_at, e.source_sequence, e.patient_id, e.encounter_id, e.subject, e.item, e.kind, e.code, e.value, e.source_system, e.actor, e.detail
 					FROM workflow_track.event e WHERE e.patient_id = ANY (ids) AND e.kind = ANY (c.kinds)
