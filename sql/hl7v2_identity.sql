@@ -343,7 +343,15 @@ SELECT reprocess(max(message_id)) FROM message WHERE source_system = 'LIS';
 -- When months are dropped, what was parted stays so
 --
 CALL pg_temp.send(pg_temp.link('ADT^A24', 'DA', 'DB', '202402010800'), pg_temp.link('ADT^A37', 'DA', 'DB', '202402010900'), pg_temp.link('ADT^A24', 'DC', 'DD', '202402010800'));
+-- a message that calls off an order of that month and one of the next, of another visit
+INSERT INTO hl7v2_mapping (name, action, message, segment, kind, subject) VALUES ('orders withdrawn', 'retract_last', '{ZZZ^Z03}', 'ZOR', $$'order.placed'$$, 'ZOR-1');
+CALL pg_temp.send(pg_temp.message('ORM^O01', 'DE', '202402010800', 'V0', E'\rORC|NW|O1\rOBR|1|O1||GLU^Glucose^L'), pg_temp.message('ORM^O01', 'DE', '202403010800', 'V', E'\rORC|NW|O2\rOBR|1|O2||GLU^Glucose^L'),
+	pg_temp.message('ZZZ^Z03', 'DE', '202403010900', 'V', E'\rZOR|O1\rZOR|O2'));
+SELECT subject, kind, retracted_at IS NOT NULL AS retracted FROM event_history WHERE patient_id = 'DE' AND kind = 'order.placed' ORDER BY subject;
 SELECT drop_before('2024-03-01', true);
+-- it stands, whatever comes later
+CALL pg_temp.send(pg_temp.message('ORM^O01', 'DE', '202403011000', 'V', E'\rORC|NW|O3\rOBR|1|O3||GLU^Glucose^L'), pg_temp.message('ZZZ^Z03', 'DE', '202403011100', 'V', E'\rZOR|O3'));
+SELECT subject, kind, retracted_at IS NOT NULL AS retracted FROM event_history WHERE patient_id = 'DE' AND kind = 'order.placed' ORDER BY subject;
 CALL pg_temp.send(pg_temp.message('ORM^O01', 'DA', '202403010800', 'V', E'\rORC|NW|O1\rOBR|1|O1||GLU^Glucose^L'), pg_temp.message('ORU^R01', 'DB', '202403010900', 'V', pg_temp.obr('O1', '', '202403010900', 'F')),
 	pg_temp.message('ORM^O01', 'DC', '202403010800', 'V', E'\rORC|NW|O1\rOBR|1|O1||GLU^Glucose^L'), pg_temp.message('ORU^R01', 'DD', '202403010900', 'V', pg_temp.obr('O1', '', '202403010900', 'F')));
 SELECT patient_id, status FROM care_loop_at('2024-03-02') WHERE patient_id LIKE 'D%' AND category = 'order' ORDER BY patient_id;
