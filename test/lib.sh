@@ -124,15 +124,15 @@ server_stop() {
 	server_control -D "$PGDATA" -m "${1:-fast}" -w -s stop
 }
 
-# Stops what attended() runs, with all it started.
-child_stop() {
-	[ -n "$WT_CHILD" ] || return 0
-	kill -TERM -- "-$WT_CHILD" 2>/dev/null || true
+# Stops a group of processes, unless there is none.
+group_stop() {
+	[ -n "$1" ] || return 0
+	kill -TERM -- "-$1" 2>/dev/null || true
 	for _ in {1..50}; do
-		kill -0 -- "-$WT_CHILD" 2>/dev/null || return 0
+		kill -0 -- "-$1" 2>/dev/null || return 0
 		sleep 0.1
 	done
-	kill -KILL -- "-$WT_CHILD" 2>/dev/null || true
+	kill -KILL -- "-$1" 2>/dev/null || true
 }
 
 # Stops all that runs in the copy and removes it.
@@ -140,7 +140,7 @@ tree_remove() {
 	local pidfile
 
 	trap '' HUP INT TERM
-	child_stop
+	group_stop "$WT_CHILD"
 	[ -n "${WT_TREE:-}" ] || return 0
 	find "$WT_TREE" -name postmaster.pid | while read -r pidfile; do
 		server_control -D "$(dirname "$pidfile")" -m immediate -w -t 10 -s stop || true
