@@ -296,7 +296,7 @@ CREATE FUNCTION workflow_track.import_events(name text, document text, large_obj
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-	unknown text[];
+	unknown bigint;
 BEGIN
 	IF import_events.name IS NULL OR btrim(import_events.name) = '' THEN
 		RAISE EXCEPTION 'an import needs a name' USING ERRCODE = 'invalid_parameter_value', HINT = 'Use that of the file: what was imported once is not imported again.';
@@ -319,14 +319,14 @@ BEGIN
 		INSERT INTO workflow_track.import_problem (import, row_number, activity, problem, attributes)
 		SELECT import_events.name, e.row_number, e.activity, e.problem, e.attributes FROM e WHERE e.problem IS NOT NULL AND NOT e.left_out AND NOT e.kind_is_unknown)
 	SELECT count(*) FILTER (WHERE e.problem IS NULL), count(*) FILTER (WHERE e.problem IS NOT NULL AND NOT e.left_out), count(*) FILTER (WHERE e.left_out),
-		array_agg(DISTINCT e.activity COLLATE "C") FILTER (WHERE e.kind_is_unknown)
+		count(DISTINCT e.activity) FILTER (WHERE e.kind_is_unknown)
 		INTO recorded, kept_apart, left_out, unknown FROM e;
-	IF unknown IS NOT NULL THEN
+	IF unknown > 0 THEN
+		-- They may be names of patients, if the column is a wrong one.
 		RAISE EXCEPTION 'there are activities that are no kind of event' USING ERRCODE = 'foreign_key_violation',
-			-- So many are no activities, but what an error must not tell.
-			DETAIL = CASE WHEN cardinality(unknown) > 50 THEN format('There are %s: is it the right column?', cardinality(unknown))
-				ELSE 'They are ' || (SELECT string_agg(to_json(left(u, 100))::text, ', ') FROM unnest(unknown) AS u) || '.' END,
-			HINT = 'Name a kind of each in the mapping''s "kinds", null for what is to be left out, or make_kinds => true.';
+			DETAIL = format('Names of activities without a kind: %s.', unknown),
+			HINT = format('workflow_track.%s() tells them, where kind_is_unknown. Name a kind of each in the mapping''s "kinds", null for what is to be left out, or make_kinds => true.',
+				CASE WHEN relation IS NULL THEN 'xes_events' ELSE 'csv_events' END);
 	END IF;
 	INSERT INTO workflow_track.import (name, imported_by, recorded, kept_apart, left_out)
 		VALUES (import_events.name, session_user, import_events.recorded, import_events.kept_apart, import_events.left_out);
