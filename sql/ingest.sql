@@ -54,6 +54,14 @@ SELECT pg_temp.code(ingest_hl7v2(pg_temp.admission('P1', 'C1', 'EHR|SOUTH|WT|HER
 	pg_temp.code(ingest_hl7v2(pg_temp.admission('P1', 'C5', 'EHR|NORTH|WT|HERE|20240301080000|x|ADT^A01|%s|P|2.5'))), pg_temp.code(ingest_hl7v2(pg_temp.admission('P1', 'C3', 'EHR|NORTH|WT|HERE|20240301080000||ADT^A04|%s|P|2.4')));
 SELECT * FROM pg_temp.last(4);
 SELECT message_id, control_id, problem FROM message_exception WHERE problem = 'id_reuse' ORDER BY message_id;
+-- it stays listed when it is read anew, and check_consistency() would miss it
+SELECT message_id, reprocess(message_id) FROM message_exception WHERE problem = 'id_reuse' ORDER BY message_id;
+SELECT message_id, control_id, problem, explanation, attempts FROM message_exception WHERE problem = 'id_reuse' ORDER BY message_id;
+SELECT * FROM check_consistency();
+BEGIN;
+UPDATE message SET problem = NULL, problems = NULL WHERE problem = 'id_reuse';
+SELECT * FROM check_consistency();
+ROLLBACK;
 -- that, once more, is resent; as is what has no id
 SELECT pg_temp.code(ingest_hl7v2(pg_temp.admission('P1', 'C1', 'EHR|NORTH|WT|HERE|20240301080000||ADT^A04|%s|P|2.5'))), pg_temp.code(ingest_hl7v2(pg_temp.admission('P3', ''))), pg_temp.code(ingest_hl7v2(pg_temp.admission('P3', ''))),
 	pg_temp.code(ingest_hl7v2(pg_temp.admission('P3', 'C9')));

@@ -95,6 +95,10 @@ BEGIN
 	UNION ALL SELECT 'message_key', 'missing', m.patient_id, jsonb_build_object('key', m.id_hash, 'message_id', m.message_id) FROM message AS m
 	WHERE m.status IN ('processed', 'unmapped', 'incomplete') AND NOT m.is_reused AND m.id_hash IS NOT NULL
 		AND NOT EXISTS (SELECT FROM holder AS h WHERE h.key = m.id_hash AND (h.source_system, h.facility, h.control_id) = (m.source_system, m.facility, m.control_id))
+	-- Who has a control id came first, or took it over from the same content of long ago.
+	UNION ALL SELECT 'message', 'different', m.patient_id, jsonb_build_object('message_id', m.message_id, 'problem', 'id_reuse', 'other_message_id', h.message_id)
+	FROM message AS m JOIN holder AS h ON h.key = m.id_hash AND (h.source_system, h.facility, h.control_id) = (m.source_system, m.facility, m.control_id)
+	WHERE m.status IN ('processed', 'unmapped', 'incomplete') AND NOT m.is_reused AND h.message_id < m.message_id
 	UNION ALL SELECT 'message_answer', 'unexpected', NULL, to_jsonb(a) FROM workflow_track.message_answer AS a
 	WHERE NOT EXISTS (SELECT FROM message AS m WHERE (m.message_id, m.received_at) = (a.message_id, a.received_at));
 END

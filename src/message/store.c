@@ -20,6 +20,7 @@
 
 #include "detect/table.h"
 #include "message/inbox.h"
+#include "message/key.h"
 #include "message/statement.h"
 #include "message/store.h"
 #include "record/owner.h"
@@ -38,7 +39,8 @@ static Statement make_month = {
 };
 
 static Statement read_message = {
-	"SELECT m.received_at, m.body, m.raw, m.status, m.identifiers FROM workflow_track.message m "
+	"SELECT m.received_at, m.body, m.raw, m.status, m.identifiers, "
+	"'id_reuse' OPERATOR(pg_catalog.=) ANY (m.problems) IS TRUE FROM workflow_track.message m "
 	"WHERE m.message_id OPERATOR(pg_catalog.=) $1 AND m.format OPERATOR(pg_catalog.=) 'hl7v2' FOR UPDATE",
 	1, {INT8OID}
 };
@@ -221,9 +223,18 @@ store_messages(List *parts, Hl7Arena *arena)
 
 /* --- once more ------------------------------------------------------------- */
 
+/* What is kept of a stored message where it is read anew. */
+typedef struct Stored
+{
+	TimestampTz received_at;
+	MessageStatus status;
+	Datum		identifiers;
+	bool		id_is_reused;	/* whether it was when it came */
+} Stored;
+
 /* A message as it is stored; false if there is none. */
 static bool
-load_message(int64 message_id, Received *r, TimestampTz *received_at, MessageStatus *status, Datum *identifiers)
+load_message(int64 message_id, Received *r, Stored *stored)
 {
 	Datum		value = Int64GetDatum(message_id);
 	HeapTuple	row;
@@ -241,13 +252,14 @@ load_message(int64 message_id, Received *r, TimestampTz *received_at, MessageSta
 		return false;
 	row = SPI_tuptable->vals[0];
 	desc = SPI_tuptable->tupdesc;
-	*received_at = DatumGetTimestampTz(SPI_getbinval(row, desc, 1, &isnull));
+	stored->received_at = DatumGetTimestampTz(SPI_getbinval(row, desc, 1, &isnull));
 	body = SPI_getbinval(row, desc, 2, &no_body);
 	raw = SPI_getbinval(row, desc, 3, &no_raw);
-	*status = message_status(SPI_getvalue(row, desc, 4));
-	*identifiers = SPI_getbinval(row, desc, 5, &isnull);
+	stored->status = message_status(SPI_getvalue(row, desc, 4));
+	stored->identifiers = SPI_getbinval(row, desc, 5, &isnull);
 	if (isnull)
-		*identifiers = PointerGetDatum(construct_empty_array(TEXTOID));
+		stored->identifiers = PointerGetDatum(construct_empty_array(TEXTOID));
+	stored->id_is_reused = DatumGetBool(SPI_getbinval(row, desc, 6, &isnull));
 	memset(r, 0, sizeof(Received));
 	r->message_id = message_id;
 	r->is_text = no_raw;
@@ -291,25 +303,26 @@ bool
 store_again(int64 message_id, Hl7Arena *arena, MessageStatus *status)
 {
 	Received   *r = palloc(sizeof(Received));
-	TimestampTz received_at;
-	Datum		identifiers;
+	Stored		stored;
 	Caller		caller;
 	bool		found;
 
 	PreventCommandIfReadOnly("UPDATE");
 	owner_begin(&caller);
 	statement_connect();
-	found = load_message(message_id, r, &received_at, status, &identifiers);
-	if (found && !message_is_final(*status) && r->part == HL7_MESSAGE)
+	found = load_message(message_id, r, &stored);
+	if (found)
+		*status = stored.status;
+	if (found && !message_is_final(stored.status) && r->part == HL7_MESSAGE)
 	{
-		bool		was_rejected = *status == MESSAGE_REJECTED;
-
 		read_messages(list_make1(r), arena);
 		/* its content is known only now */
-		if (was_rejected && r->status != MESSAGE_REJECTED)
-			tell_apart(list_make1(r), received_at);
-		replace_effects(r, received_at, identifiers);
-		rewrite_row(r, received_at);
+		if (stored.status == MESSAGE_REJECTED && r->status != MESSAGE_REJECTED)
+			tell_apart(list_make1(r), stored.received_at);
+		else if (stored.id_is_reused)
+			note_problem(r, MESSAGE_PROCESSED, "id_reuse", "%s", id_is_reused);
+		replace_effects(r, stored.received_at, stored.identifiers);
+		rewrite_row(r, stored.received_at);
 		*status = r->status;
 	}
 	SPI_finish();

@@ -1,6 +1,7 @@
 """Messages of an invented hospital: some of its events come in them, and some messages mean nothing.
 
-A segment of the hospital's own, ZEV, holds an event as it is; rules say so (docs/hl7v2_mapping.md).
+Segments of the hospital's own say it as it is, and rules what they mean (docs/hl7v2_mapping.md): ZEV is an event, ZCA calls
+one off, ZAL is another name of a subject.
 """
 
 from __future__ import annotations
@@ -8,14 +9,14 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence
+from typing import Collection, Mapping, Sequence
 
 import messages as ways_in
 import table
-from feed import Feed, literal
-from table import Row
+from feed import Feed, Retraction, literal
+from table import Cell, Row
 
-RECEIVER, TYPE = "WT", "ZEV^Z01"
+RECEIVER, TYPE, CALLS_OFF, NAMES = "WT", "ZEV^Z01", "ZEV^Z02", "ZEV^Z03"
 SENT_AT = "20240301000000"
 NEW = "N"  # before the control id of what repeats another message
 CODE_SYSTEMS = {"cpt": "C4", "loinc": "LN", "icd10cm": "I10C"}
@@ -55,6 +56,15 @@ def event(fields: Sequence[str | None]) -> str:
     return f"ZEV|{'|'.join(field or '' for field in fields)}\n"
 
 
+def cancellation(kind: str, occurred_at: str, subject: str | None) -> str:
+    """The segment that calls off the last event of its kind until then, of the patient and of a visit or a subject."""
+    return f"ZCA|{kind}|{occurred_at}|{subject or ''}\n"
+
+
+def alias(other: str, subject: str) -> str:
+    return f"ZAL|{other}|{subject}\n"
+
+
 def others(rng: random.Random, sent: Sequence[str], systems: Sequence[str], facility: str) -> list[tuple[str, str]]:
     """Messages that give no event, each with `late` where others must have come before it."""
     lines = [("", f"{header(rng.choice(systems), facility, 'U1', 'ZZZ^Z01')}PID|1||P0\n"),
@@ -74,20 +84,31 @@ def others(rng: random.Random, sent: Sequence[str], systems: Sequence[str], faci
 
 
 class InboundFeed(Feed):
-    """A feed some events of which come in messages: `messages.csv` has them by the event's ref, and others without."""
+    """A feed some of which comes in messages: `messages.csv` has them by what they tell, and others without.
+
+    That is the ref of an event, or refs of those that are called off, or the number of a row of subject_alias.csv.
+    """
 
     def __init__(self, folder: Path):
         super().__init__(folder)
         self.messages: dict[Row, Message] = {}
         self.others: list[Message] = []
         self.late: list[Message] = []
+        self.called_off: set[Row] = set()
+        self.told_aliases: set[int] = set()
         if not (folder / "messages.csv").exists():
             return
         _, rows = table.read(folder / "events.csv")
         by_ref = {row[0]: row[1:] for row in rows}
         for ref, when, body in table.read(folder / "messages.csv")[1]:
             message = Message(str(body))
-            if ref:
+            if when == CALLS_OFF:
+                self.called_off.update(by_ref[one] for one in str(ref).split())
+                self.others.append(message)
+            elif when == NAMES:
+                self.told_aliases.add(int(str(ref)))
+                self.others.append(message)
+            elif ref:
                 self.messages[by_ref[ref]] = message
             else:
                 (self.late if when else self.others).append(message)
@@ -100,18 +121,58 @@ class InboundFeed(Feed):
         return super().setup() + (self.rules() if self.has_messages else "")
 
     def rules(self) -> str:
-        """What ZEV means."""
-        kinds = sorted({str(self.cell(row, "kind")) for row in self.messages} | {"note.signed"})
+        """What the segments mean."""
         paths = {name: f"ZEV-{n}" for n, name in enumerate(FIELDS, 1)}
-        paths["kind"] += f" {{{', '.join(f'{kind} = {kind}' for kind in kinds)}}}"
+        paths["kind"] += self.kinds({*self.messages}, "note.signed")
         paths["severity"] += f" {SEVERITY}"
         paths |= {"code": f"code {paths['code']}", "detail": f"class: {paths.pop('class')}"}
-        return (f"INSERT INTO workflow_track.hl7v2_mapping (name, message, segment, {', '.join(paths)}) VALUES"
-                f" ('ZEV', '{{ZEV^*}}', 'ZEV', {', '.join(map(literal, paths.values()))});\n")
+        cancels = {"kind": f"ZCA-1{self.kinds(self.called_off, 'note.signed')}", "occurred_at": "ZCA-2", "subject": "ZCA-3"}
+        return (rule("event", TYPE, "ZEV", paths) + rule("retract_last", CALLS_OFF, "ZCA", cancels)
+                + rule("alias", NAMES, "ZAL", {"alias": "ZAL-1", "subject": "ZAL-2"}))
+
+    @staticmethod
+    def reads(whether: bool) -> str:
+        """That what calls off events, and tells of aliases, is understood, or not."""
+        return f"UPDATE workflow_track.hl7v2_mapping SET enabled = {whether} WHERE name IN ('ZCA', 'ZAL');\n"
+
+    def kinds(self, rows: Collection[Row], other: str) -> str:
+        """That the kinds of some events, and another, are called as they are."""
+        kinds = sorted({str(self.cell(row, "kind")) for row in rows} | {other})
+        return f" {{{', '.join(f'{kind} = {kind}' for kind in kinds)}}}"
+
+    def may_be_called_off(self, row: Row) -> bool:
+        """Whether it is like one that a message calls off: a merge of the same two, or any event of the kind."""
+        def like(row: Row) -> tuple[Cell, ...]:
+            kind = self.cell(row, "kind")
+            of = ("patient_id", "subject") if str(kind).endswith(".merged") else ()
+            return kind, *(self.cell(row, column) for column in of)
+        return like(row) in map(like, self.called_off)
+
+    def by_hand(self) -> list[Retraction]:
+        """The retractions that no message tells of."""
+        return [retraction for retraction in self.retractions if retraction.of not in self.called_off]
+
+    def patients(self) -> str:
+        return self.file("test_patient") + self.aliases(told=False)
+
+    def aliases(self, told: bool) -> str:
+        """Those that messages tell of, or the others."""
+        columns, rows = table.read(self.folder / "subject_alias.csv")
+        values = [f"({', '.join(map(literal, row))})" for n, row in enumerate(rows) if (n in self.told_aliases) == told]
+        # a message may be there before
+        return (f"INSERT INTO workflow_track.subject_alias ({', '.join(map(str, columns))}) VALUES {', '.join(values)}"
+                " ON CONFLICT DO NOTHING;\n") if values else ""
 
     def rows(self) -> list[Row]:
         """The events that come in no message."""
         return [row for row in self.events if row not in self.messages]
+
+
+def rule(action: str, kind: str, segment: str, columns: Mapping[str, str]) -> str:
+    """A row of the mapping, called like its segment."""
+    values = (segment, action, f"{{{kind}}}", segment, *columns.values())
+    return (f"INSERT INTO workflow_track.hl7v2_mapping (name, action, message, segment, {', '.join(columns)})"
+            f" VALUES ({', '.join(map(literal, values))});\n")
 
 
 def statements(messages: Sequence[Message], rng: random.Random) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -351,6 +351,32 @@ class Hospital:
         return [*([f"e{n}", None, body] for n, body in self.sent.items()), *([None, None, body] for body in again),
                 *([None, when or None, body] for when, body in others)]
 
+    def calls_off(self, gone: Sequence[int]) -> list[list[Cell]]:
+        """Messages that call off some of the events that are retracted, one for each visit; what else is to be retracted by hand.
+
+        An event can be where its time and kind tell it from all others, whoever is one patient.
+        """
+        alike = Counter((event.occurred_at, event.kind) for event in self.events)
+        visits: dict[tuple[str | None, ...], list[int]] = defaultdict(list)
+        for n in gone:
+            event = self.events[n]
+            is_told = event.encounter_id if event.kind.startswith("encounter.") else event.subject
+            if (alike[event.occurred_at, event.kind] == 1 and is_told is not None and event.source_system is not None
+                    and self.rng.random() < .6):
+                visits[event.source_system, event.facility, event.patient_id, event.encounter_id].append(n)
+        return [[" ".join(f"e{n}" for n in numbers), inbound.CALLS_OFF,
+                 inbound.header(str(system), str(facility), f"X{numbers[0]}", inbound.CALLS_OFF)
+                 + inbound.patient(str(patient), encounter) + "".join(
+                     inbound.cancellation(event.kind, (START + timedelta(microseconds=event.occurred_at)).strftime(WRITTEN["second"]),
+                                          event.subject) for event in map(self.events.__getitem__, numbers))]
+                for (system, facility, patient, encounter), numbers in visits.items()]
+
+    def names(self, aliases: Sequence[Sequence[Cell]]) -> list[list[Cell]]:
+        """Messages that tell of some aliases, by the number of each."""
+        return [[str(n), inbound.NAMES, inbound.header(self.rng.choice(SYSTEMS), self.facility(), f"L{n}", inbound.NAMES)
+                 + inbound.patient(str(patient), None) + inbound.alias(str(other), str(subject))]
+                for n, (patient, other, subject) in enumerate(aliases) if self.rng.random() < .5]
+
     # --- the folder ---------------------------------------------------------------------------------------------
 
     def arrivals(self) -> list[list[Cell]]:
@@ -384,15 +410,16 @@ class Hospital:
     def write(self, folder: Path) -> None:
         folder.mkdir(parents=True)
         tests = self.some(self.patients, 0, 1) if self.rng.random() < .3 and len(self.patients) > 2 else []
-        arrivals = self.arrivals()
+        arrivals, aliases = self.arrivals(), self.aliases()
         write(folder / "events.csv", COLUMNS, arrivals)
         if self.sends:
             gone = {row[1] for row in arrivals if row[0] == RETRACT}
+            kept, retracted = ([n for n in range(len(self.events)) if (f"e{n}" in gone) == is_gone] for is_gone in (False, True))
             write(folder / "messages.csv", ("ref", "when", "body"),
-                  self.messages([n for n in range(len(self.events)) if f"e{n}" not in gone]))
+                  [*self.messages(kept), *self.calls_off(retracted), *self.names(aliases)])
         write(folder / "staff.csv", ("actor", "role", "facility", "system", "is_shared_inbox", "active_during"),
               self.staff())
-        write(folder / "subject_alias.csv", ("patient_id", "alias", "subject"), self.aliases())
+        write(folder / "subject_alias.csv", ("patient_id", "alias", "subject"), aliases)
         write(folder / "test_patient.csv", ("patient_id",), [[test] for test in tests])
         (folder / "workflow.json").write_text("".join(json.dumps(d) + "\n" for d in self.documents), encoding="utf-8")
 

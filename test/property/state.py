@@ -47,7 +47,7 @@ SOURCES = {
     "message_exception": r"""(SELECT m.*, regexp_replace(m.explanation, 'message \d+', 'message') AS words
         FROM workflow_track.message_exception AS m)""",
 }
-OMITTED = {"message_arrival": ("received_at",), "message_exception": ("received_at", "explanation"),
+OMITTED = {"message_arrival": ("received_at",), "message_exception": ("received_at", "explanation", "attempts"),
            "flow_gap": ("last_seen", "silent_for")}
 OF_MESSAGES = (*SOURCES, *OMITTED)  # what replication leaves out
 COLUMNS = """

@@ -66,6 +66,15 @@ BEGIN
         COMMIT;
     END LOOP;
 END $$;
+CREATE PROCEDURE site.read_again() LANGUAGE plpgsql AS $$
+DECLARE
+    next bigint;
+BEGIN
+    FOR next IN SELECT message_id FROM workflow_track.message ORDER BY message_id LOOP
+        PERFORM workflow_track.reprocess(next);
+        COMMIT;
+    END LOOP;
+END $$;
 CREATE FUNCTION site.entered() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM site.record(NEW.entries);
@@ -182,18 +191,22 @@ class Change:
     after: list[str]
 
 
+READ_AGAIN = "CALL site.read_again();\n"
 CATCH_UP, REBUILD = "CALL workflow_track.catch_up();\n", "CALL workflow_track.rebuild(3);\n"
 KINDS = "UPDATE workflow_track.event_kind SET counts_as_work = NOT counts_as_work;\n"
 
 
 def other_rules(feed: InboundFeed, rng: random.Random) -> Change:
-    """Other staff and other maps."""
-    return Change([turn_away(feed)], [*map(transaction, turn_back(feed)), rng.choice(("", CATCH_UP))], [CATCH_UP])
+    """Other staff and other maps, and rules of messages that are not there yet."""
+    read = [READ_AGAIN] * feed.has_messages
+    return Change([turn_away(feed), *[feed.reads(False)] * feed.has_messages],
+                  [*map(transaction, turn_back(feed)), rng.choice(("", CATCH_UP)), *[feed.reads(True)] * feed.has_messages, *read],
+                  [*read, CATCH_UP])
 
 
 def other_links(feed: InboundFeed, rng: random.Random) -> Change:
     """Other aliases and test patients."""
-    return Change([transaction(CLEAR_LINKS + wrong_links(feed, rng))], [transaction(right_links(feed))], [])
+    return Change([transaction(CLEAR_LINKS + wrong_links(feed, rng))], [transaction(right_links(feed) + feed.aliases(told=True))], [])
 
 
 def other_kinds(feed: InboundFeed, rng: random.Random) -> Change:
@@ -212,11 +225,11 @@ def months(feed: InboundFeed) -> str:
 
 
 def care(feed: InboundFeed, rng: random.Random) -> Change:
-    """What runs every hour or night, months that are made, and setup()."""
+    """What runs every hour or night, months that are made, setup(), and messages that are read again."""
     jobs = [CATCH_UP, REBUILD, "SELECT workflow_track.maintain();\n", months(feed),
             "VACUUM ANALYZE workflow_track.event, workflow_track.loop_state, workflow_track.patient_state;\n",
             "SELECT workflow_track.setup();\n"]
-    return Change([], rng.sample(jobs, 3), [])
+    return Change([], rng.sample(jobs, 3) + [READ_AGAIN] * feed.has_messages, [])
 
 
 CHANGES: dict[str, Callable[[InboundFeed, random.Random], Change]] = {
@@ -232,7 +245,7 @@ def plain(feed: InboundFeed) -> str:
     inboxes = [copy([message.body.encode() for message in messages])
                for messages in ([*feed.messages.values(), *feed.others], feed.late) if messages]
     return (transaction(feed.setup()) + months(feed) + first + feed.copy(feed.rows()) + "".join(inboxes)
-            + transaction("".join(feed.retract(retraction.of) for retraction in feed.retractions)) + then + REBUILD)
+            + transaction("".join(feed.retract(retraction.of) for retraction in feed.by_hand())) + then + REBUILD)
 
 
 # --- the way ----------------------------------------------------------------------------------------------------------
@@ -359,9 +372,10 @@ class Way:
         wrong: list[Row] = []
         if NOISE in self.changes:
             wrong = [wrong_event(feed, row, rng) for row in rng.sample(feed.events, len(feed.events) // 4)]
+            wrong = [row for row in wrong if not feed.may_be_called_off(row)]  # that could not be retracted, too
             # two that come to the same name could not be told apart when retracted
             wrong = list({feed.retract(row): row for row in wrong}.values())
-        retractions = {retraction.of: retraction for retraction in (*feed.retractions, *map(Retraction, wrong))}
+        retractions = {retraction.of: retraction for retraction in (*feed.by_hand(), *map(Retraction, wrong))}
         streams: list[list[tuple[float, Step]]] = [[] for _ in range(self.sessions)]
         afterwards: list[list[tuple[float, Step]]] = [[] for _ in range(self.sessions)]
         events = self.ordered(feed, [*feed.events, *wrong])
@@ -436,7 +450,7 @@ def subscription(database: str, receiver: str) -> Iterator[Callable[[], None]]:
     slot = f"'{receiver}'"
     psql.run(database, f"""
         CREATE PUBLICATION sent FOR TABLE workflow_track.event, workflow_track.retraction, workflow_track.staff,
-            workflow_track.facility, workflow_track.subject_alias, workflow_track.test_patient
+            workflow_track.cancellation, workflow_track.facility, workflow_track.subject_alias, workflow_track.test_patient
             WITH (publish_via_partition_root = true);
         SELECT pg_create_logical_replication_slot({slot}, 'pgoutput');\n""")
     # a slot of the same server is made apart: CREATE SUBSCRIPTION would wait for itself
