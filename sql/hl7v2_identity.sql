@@ -294,6 +294,28 @@ SELECT subject, status FROM care_loop_at('2024-04-01') WHERE patient_id = 'Z1' A
 SELECT retract_event(event_id, 'in error') FROM event_history WHERE patient_id = 'Z1' AND subject = 'O2' AND retracted_at IS NULL;
 SELECT reprocess(message_id) FROM message WHERE patient_id = 'Z1' AND message_type = 'ORM^O01';
 SELECT count(*) FROM event_history WHERE patient_id = 'Z1' AND subject = 'O2' AND retracted_at IS NULL;
+-- nor where it is told otherwise now, as often as that changes; but under another code it is another event
+INSERT INTO hl7v2_mapping (name, message, segment, kind, subject, code, actor) VALUES ('order', '{ORM^*}', 'OBR', $$'order.placed'$$, 'OBR-2', 'code OBR-4', $$'somebody'$$);
+SELECT reprocess(message_id) FROM message WHERE patient_id = 'Z1' AND message_type = 'ORM^O01';
+UPDATE hl7v2_mapping SET actor = $$'somebody else'$$, occurred_at = 'MSH-7', planned_at = 'MSH-7' WHERE NOT shipped;
+SELECT reprocess(message_id) FROM message WHERE patient_id = 'Z1' AND message_type = 'ORM^O01';
+SELECT subject, code, actor, retracted_reason FROM event_history WHERE patient_id = 'Z1' AND kind = 'order.placed' AND actor LIKE 'somebody%' ORDER BY event_id;
+SELECT subject, status FROM care_loop_at('2024-04-01') WHERE patient_id = 'Z1' AND category = 'order' ORDER BY subject;
+UPDATE hl7v2_mapping SET code = 'code OBR-2' WHERE NOT shipped;
+SELECT reprocess(message_id) FROM message WHERE patient_id = 'Z1' AND message_type = 'ORM^O01';
+SELECT subject, code, actor, retracted_reason FROM event_history WHERE patient_id = 'Z1' AND kind = 'order.placed' AND code::text ~ 'O\d' ORDER BY event_id;
+DELETE FROM hl7v2_mapping WHERE NOT shipped;
+SELECT reprocess(message_id) FROM message WHERE patient_id = 'Z1' AND message_type = 'ORM^O01';
+SELECT subject, code, actor FROM event_history WHERE patient_id = 'Z1' AND kind = 'order.placed' AND retracted_at IS NULL ORDER BY event_id;
+SELECT * FROM check_consistency();
+-- of several that are alike, the one that it was
+INSERT INTO hl7v2_mapping (name, message, segment, kind, code, value) VALUES ('reading', '{ZZZ^Z04}', 'ZRE', $$'data.entered'$$, 'code ZRE-1', 'ZRE-2');
+CALL pg_temp.send(pg_temp.message('ZZZ^Z04', 'Z9', '202403010800', 'V', E'\rZRE|GLU|5\rZRE|GLU|6\rZRE|GLU|7'));
+SELECT retract_event(event_id, 'six is wrong') FROM event WHERE patient_id = 'Z9' AND value = '6';
+UPDATE hl7v2_mapping SET actor = 'ZRE-1' WHERE name = 'reading';
+SELECT reprocess(message_id) FROM message WHERE patient_id = 'Z9';
+SELECT value, actor, retracted_reason FROM event_history WHERE patient_id = 'Z9' ORDER BY event_id;
+DELETE FROM hl7v2_mapping WHERE NOT shipped;
 -- what is called off follows the mapping
 UPDATE hl7v2_mapping SET enabled = false WHERE name = 'cancel admit';
 SELECT reprocess(message_id) FROM message WHERE patient_id = 'Z1' AND message_type = 'ADT^A11';

@@ -62,6 +62,41 @@ static Statement retract_old_events = {
 	2, {INT8OID, TEXTARRAYOID}
 };
 
+/* Of the events that a message gave: those that somebody retracted and that it gives no more, and those that nobody did. */
+static Statement find_retracted = {
+	"SELECT pg_catalog.array_agg(o.event_id) FILTER (WHERE o.by_hand AND NOT o.is_given), "
+	"COALESCE(pg_catalog.array_agg(o.event_id) FILTER (WHERE NOT o.by_hand), '{}') "
+	"FROM (SELECT o.event_id, r.event_id IS NOT NULL AND r.message_id IS NULL AS by_hand, "
+	"EXISTS (SELECT FROM workflow_track.message_events() n WHERE " EVENT_ROW("o.") " IS NOT DISTINCT FROM " EVENT_ROW("n.") ") AS is_given "
+	"FROM workflow_track.event o LEFT JOIN workflow_track.retraction r ON r.event_id OPERATOR(pg_catalog.=) o.event_id "
+	"WHERE o.patient_id OPERATOR(pg_catalog.=) ANY ($2) AND o.message_id OPERATOR(pg_catalog.=) $1 "
+	"AND (r.retracted_reason IS NULL OR r.retracted_reason OPERATOR(pg_catalog.<>) 'message read anew')) o",
+	2, {INT8OID, TEXTARRAYOID}
+};
+
+#define SAME_THING(e) "ROW(" e "patient_id, " e "kind, " e "subject, " e "item, " e "code::pg_catalog.text)"
+
+/*
+ * What somebody retracted stays so where it is only told otherwise now.  Of
+ * several alike that a message gave, the value and the time tell which it was.
+ */
+static Statement retract_new_events = {
+	"INSERT INTO workflow_track.retraction (patient_id, event_id, occurred_at, retracted_reason, retracted_by) "
+	"SELECT n.patient_id, n.event_id, n.occurred_at, h.retracted_reason, h.retracted_by FROM workflow_track.event n "
+	"CROSS JOIN LATERAL (SELECT r.retracted_reason, r.retracted_by FROM workflow_track.event o "
+	"JOIN workflow_track.retraction r ON r.event_id OPERATOR(pg_catalog.=) o.event_id "
+	"WHERE o.patient_id OPERATOR(pg_catalog.=) ANY ($2) AND o.event_id OPERATOR(pg_catalog.=) ANY ($3) "
+	"AND " SAME_THING("o.") " IS NOT DISTINCT FROM " SAME_THING("n.") " "
+	"AND (ROW(o.occurred_at, o.value) IS NOT DISTINCT FROM ROW(n.occurred_at, n.value) "
+	"OR NOT EXISTS (SELECT FROM workflow_track.event x WHERE x.patient_id OPERATOR(pg_catalog.=) ANY ($2) "
+	"AND x.event_id OPERATOR(pg_catalog.=) ANY ($4) AND " SAME_THING("x.") " IS NOT DISTINCT FROM " SAME_THING("n.") ")) "
+	"ORDER BY o.event_id LIMIT 1) h "
+	"WHERE n.patient_id OPERATOR(pg_catalog.=) ANY ($2) AND n.message_id OPERATOR(pg_catalog.=) $1 "
+	"AND n.event_id OPERATOR(pg_catalog.<>) ALL ($4) "
+	"AND NOT EXISTS (SELECT FROM workflow_track.retraction r WHERE r.event_id OPERATOR(pg_catalog.=) n.event_id)",
+	4, {INT8OID, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID}
+};
+
 static Statement insert_cancellation = {
 	"INSERT INTO workflow_track.cancellation (patient_id, occurred_at, kinds, encounter_id, subject, item, detail, "
 	"every_one, reason, message_id) VALUES ($1, $2, $3, ($4)[1], ($4)[2], ($4)[3], ($5)[1], ($5)[2] IS NOT NULL, "
@@ -392,17 +427,33 @@ all_identifiers(const Received *r, Datum stored)
 	return PointerGetDatum(construct_array(all, n, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
+/* Looks for events of a message that somebody retracted and that it gives no more; adds them, and the others, to the values. */
+static bool
+some_retracted(List *events, Datum *values)
+{
+	bool		none;
+	bool		isnull;
+
+	run_with_events(&find_retracted, events, values);
+	values[2] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &none);
+	values[3] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull);
+	return !none;
+}
+
 /* Brings what a message gave to what it gives by the rules of now. */
 void
 replace_effects(Received *r, TimestampTz received_at, Datum identifiers)
 {
-	Datum		values[2] = {Int64GetDatum(r->message_id), all_identifiers(r, identifiers)};
+	Datum		values[4] = {Int64GetDatum(r->message_id), all_identifiers(r, identifiers)};
 	List	   *events = events_of(list_make1(r));
+	bool		retracted = some_retracted(events, values);
 
 	if (events != NIL)
 		prepare_months(events);
 	run_with_events(&retract_old_events, events, values);
 	run_with_events(&insert_new_events, events, values);
+	if (retracted)
+		statement_run(&retract_new_events, values, NULL);
 	statement_run(&delete_cancellations, values, NULL);
 	statement_run(&delete_answers, values, NULL);
 	write_effects(list_make1(r), received_at);

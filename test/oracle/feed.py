@@ -71,8 +71,8 @@ class Feed:
 
     def retract(self, row: Row) -> str:
         name = ", ".join(literal(self.cell(row, column)) for column in NAME)
-        return ("SELECT workflow_track.retract_event((SELECT event_id FROM workflow_track.event"
-                f" WHERE ({', '.join(NAME)}) = ({name})), 'entered in error');\n")
+        return ("SELECT workflow_track.retract_event((SELECT event_id FROM workflow_track.event_history"
+                f" WHERE ({', '.join(NAME)}) = ({name}) AND retracted_at IS NULL), 'entered in error');\n")
 
     def script(self, steps: Sequence[Step], by_copy: bool = False) -> str:
         """Steps in their order: neighbouring events as one statement, each retraction as one."""

@@ -24,6 +24,10 @@ SEVERITY = "{normal = normal, abnormal = abnormal, critical = critical}"
 # The fields of ZEV in their order; patient, encounter and facility stand where they always do.
 FIELDS = ("kind", "occurred_at", "source_sequence", "planned_at", "subject", "item", "code", "value", "severity",
           "actor", "actor_role", "recipient", "recipient_role", "class")
+PATHS = {name: f"ZEV-{n}" for n, name in enumerate(FIELDS, 1)}
+PATHS["severity"] += f" {SEVERITY}"
+# What may be read otherwise at first; what else an event is found by to be retracted, and that it is the same thing.
+MISREAD = {"severity": None, "planned_at": None, "actor": PATHS["recipient"], "recipient": PATHS["actor"], "value": PATHS["item"]}
 FLOWS = [{"from": "EHR", "to": RECEIVER, "types": ["ZEV^*"], "every": "1 hour"},
          {"from": "EHR", "to": "LIS", "types": ["ORM^O01"]}]
 
@@ -122,9 +126,8 @@ class InboundFeed(Feed):
 
     def rules(self) -> str:
         """What the segments mean."""
-        paths = {name: f"ZEV-{n}" for n, name in enumerate(FIELDS, 1)}
+        paths = dict(PATHS)
         paths["kind"] += self.kinds({*self.messages}, "note.signed")
-        paths["severity"] += f" {SEVERITY}"
         paths |= {"code": f"code {paths['code']}", "detail": f"class: {paths.pop('class')}"}
         cancels = {"kind": f"ZCA-1{self.kinds(self.called_off, 'note.signed')}", "occurred_at": "ZCA-2", "subject": "ZCA-3"}
         return (rule("event", TYPE, "ZEV", paths) + rule("retract_last", CALLS_OFF, "ZCA", cancels)
@@ -132,8 +135,11 @@ class InboundFeed(Feed):
 
     @staticmethod
     def reads(whether: bool) -> str:
-        """That what calls off events, and tells of aliases, is understood, or not."""
-        return f"UPDATE workflow_track.hl7v2_mapping SET enabled = {whether} WHERE name IN ('ZCA', 'ZAL');\n"
+        """That what calls off events, and tells of aliases, is understood, or not; and events are, or otherwise."""
+        columns = {name: PATHS[name] if whether else MISREAD[name] for name in MISREAD}
+        return (f"UPDATE workflow_track.hl7v2_mapping SET enabled = {whether} WHERE name IN ('ZCA', 'ZAL');\n"
+                f"UPDATE workflow_track.hl7v2_mapping SET {', '.join(f'{name} = {literal(path)}' for name, path in columns.items())}"
+                " WHERE name = 'ZEV';\n")
 
     def kinds(self, rows: Collection[Row], other: str) -> str:
         """That the kinds of some events, and another, are called as they are."""

@@ -232,11 +232,12 @@ def care(feed: InboundFeed, rng: random.Random) -> Change:
     return Change([], rng.sample(jobs, 3) + [READ_AGAIN] * feed.has_messages, [])
 
 
+REREAD = "other rules at first"  # of messages too
 CHANGES: dict[str, Callable[[InboundFeed, random.Random], Change]] = {
-    "other rules at first": other_rules, "other links at first": other_links, "other kinds at first": other_kinds,
+    REREAD: other_rules, "other links at first": other_links, "other kinds at first": other_kinds,
     "a pause": pause, "maintenance": care}
 NOISE = "errors"  # events that are retracted in the end
-UNPAUSED = ("other rules at first", "maintenance")  # may call what is refused during a pause
+UNPAUSED = (REREAD, "maintenance")  # may call what is refused during a pause
 
 
 def plain(feed: InboundFeed) -> str:
@@ -337,7 +338,7 @@ class Way:
 
     def replicate(self, feed: InboundFeed, database: str, receiver: str) -> Counter[str]:
         """The same while another database is sent what is recorded; maps, at first others perhaps, are its own."""
-        others = "other rules at first" in self.changes
+        others = REREAD in self.changes
         psql.run(receiver, feed.maps() + (turn_away(feed) if others else ""))
         with subscription(database, receiver) as arrived:
             retries = self.load(feed, database)
@@ -387,7 +388,7 @@ class Way:
                 when = rng.choice((n, rng.uniform(n, len(events)), len(events)))
                 if self.is_large and rng.random() < .95:
                     when = len(events)  # lest few events are together in a statement
-                late = when == len(events) or QUEUE in self.forms
+                late = when == len(events) or QUEUE in self.forms or (row in feed.messages and REREAD in self.changes)
                 (rng.choice(afterwards) if late else stream).append((when, retractions[row]))
         for messages, among in ((feed.others, streams), (feed.late, afterwards)):
             for message in messages:
