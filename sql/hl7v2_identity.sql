@@ -299,14 +299,14 @@ INSERT INTO hl7v2_mapping (name, message, segment, kind, subject, code, actor) V
 SELECT reprocess(message_id) FROM message WHERE patient_id = 'Z1' AND message_type = 'ORM^O01';
 UPDATE hl7v2_mapping SET actor = $$'somebody else'$$, occurred_at = 'MSH-7', planned_at = 'MSH-7' WHERE NOT shipped;
 SELECT reprocess(message_id) FROM message WHERE patient_id = 'Z1' AND message_type = 'ORM^O01';
-SELECT subject, code, actor, retracted_reason FROM event_history WHERE patient_id = 'Z1' AND kind = 'order.placed' AND actor LIKE 'somebody%' ORDER BY event_id;
+SELECT subject, code, actor, retracted_reason FROM event_history WHERE patient_id = 'Z1' AND kind = 'order.placed' AND actor LIKE 'somebody%' ORDER BY subject, event_id;
 SELECT subject, status FROM care_loop_at('2024-04-01') WHERE patient_id = 'Z1' AND category = 'order' ORDER BY subject;
 UPDATE hl7v2_mapping SET code = 'code OBR-2' WHERE NOT shipped;
 SELECT reprocess(message_id) FROM message WHERE patient_id = 'Z1' AND message_type = 'ORM^O01';
-SELECT subject, code, actor, retracted_reason FROM event_history WHERE patient_id = 'Z1' AND kind = 'order.placed' AND code::text ~ 'O\d' ORDER BY event_id;
+SELECT subject, code, actor, retracted_reason FROM event_history WHERE patient_id = 'Z1' AND kind = 'order.placed' AND code::text ~ 'O\d' ORDER BY subject, event_id;
 DELETE FROM hl7v2_mapping WHERE NOT shipped;
 SELECT reprocess(message_id) FROM message WHERE patient_id = 'Z1' AND message_type = 'ORM^O01';
-SELECT subject, code, actor FROM event_history WHERE patient_id = 'Z1' AND kind = 'order.placed' AND retracted_at IS NULL ORDER BY event_id;
+SELECT subject, code, actor FROM event_history WHERE patient_id = 'Z1' AND kind = 'order.placed' AND retracted_at IS NULL ORDER BY subject;
 SELECT * FROM check_consistency();
 -- of several that are alike, the one that it was
 INSERT INTO hl7v2_mapping (name, message, segment, kind, code, value) VALUES ('reading', '{ZZZ^Z04}', 'ZRE', $$'data.entered'$$, 'code ZRE-1', 'ZRE-2');
@@ -314,7 +314,7 @@ CALL pg_temp.send(pg_temp.message('ZZZ^Z04', 'Z9', '202403010800', 'V', E'\rZRE|
 SELECT retract_event(event_id, 'six is wrong') FROM event WHERE patient_id = 'Z9' AND value = '6';
 UPDATE hl7v2_mapping SET actor = 'ZRE-1' WHERE name = 'reading';
 SELECT reprocess(message_id) FROM message WHERE patient_id = 'Z9';
-SELECT value, actor, retracted_reason FROM event_history WHERE patient_id = 'Z9' ORDER BY event_id;
+SELECT value, actor, retracted_reason FROM event_history WHERE patient_id = 'Z9' ORDER BY value, event_id;
 DELETE FROM hl7v2_mapping WHERE NOT shipped;
 -- what is called off follows the mapping
 UPDATE hl7v2_mapping SET enabled = false WHERE name = 'cancel admit';
@@ -323,6 +323,16 @@ SELECT kind, retracted_at IS NOT NULL AS retracted FROM event_history WHERE pati
 UPDATE hl7v2_mapping SET enabled = true WHERE name = 'cancel admit';
 SELECT reprocess(message_id) FROM message WHERE patient_id = 'Z1' AND message_type = 'ADT^A11';
 SELECT kind, retracted_at IS NOT NULL AS retracted FROM event_history WHERE patient_id = 'Z1' AND kind LIKE 'encounter%';
+-- what is called off stays so when it is told otherwise
+INSERT INTO hl7v2_mapping (name, message, kind, actor) VALUES ('admission', '{ADT^A01}', $$'encounter.admitted'$$, $$'somebody'$$);
+UPDATE hl7v2_mapping SET enabled = false WHERE name = 'encounter.admitted';
+SELECT reprocess(message_id) FROM message WHERE patient_id = 'Z1' AND message_type = 'ADT^A01';
+SELECT kind, actor, regexp_replace(retracted_reason, '\d+', 'n') AS retracted_reason FROM event_history WHERE patient_id = 'Z1' AND kind = 'encounter.admitted' ORDER BY event_id;
+UPDATE hl7v2_mapping SET enabled = true WHERE name = 'encounter.admitted';
+DELETE FROM hl7v2_mapping WHERE NOT shipped;
+SELECT reprocess(message_id) FROM message WHERE patient_id = 'Z1' AND message_type = 'ADT^A01';
+SELECT kind, actor, regexp_replace(retracted_reason, '\d+', 'n') AS retracted_reason FROM event_history WHERE patient_id = 'Z1' AND kind = 'encounter.admitted' ORDER BY event_id;
+SELECT * FROM check_consistency();
 -- the patient is another one now
 INSERT INTO hl7v2_source (source_system, facility, id_namespace) VALUES ('EHR', 'NORTH', 'N:');
 SELECT reprocess(message_id) FROM message WHERE patient_id = 'Z1' AND message_type = 'ORM^O01';

@@ -56,9 +56,9 @@ static Statement retract_old_events = {
 	"INSERT INTO workflow_track.retraction (patient_id, event_id, occurred_at, retracted_reason, retracted_by) "
 	"SELECT o.patient_id, o.event_id, o.occurred_at, 'message read anew', SESSION_USER FROM workflow_track.event o "
 	"WHERE o.patient_id OPERATOR(pg_catalog.=) ANY ($2) AND o.message_id OPERATOR(pg_catalog.=) $1 "
-	"AND NOT EXISTS (SELECT FROM workflow_track.retraction r WHERE r.event_id OPERATOR(pg_catalog.=) o.event_id) "
+	"AND NOT EXISTS (SELECT FROM workflow_track.retraction r WHERE r.event_id OPERATOR(pg_catalog.=) o.event_id AND r.message_id IS NULL) "
 	"AND NOT EXISTS (SELECT FROM workflow_track.message_events() n "
-	"WHERE " EVENT_ROW("o.") " IS NOT DISTINCT FROM " EVENT_ROW("n.") ")",
+	"WHERE " EVENT_ROW("o.") " IS NOT DISTINCT FROM " EVENT_ROW("n.") ") " RETRACTED_FOR_GOOD,
 	2, {INT8OID, TEXTARRAYOID}
 };
 
