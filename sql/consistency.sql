@@ -109,6 +109,7 @@ SELECT c.change, pg_temp.after(c.change) AS found FROM (VALUES
 	(12, 'UPDATE encounter_merge SET merged_id = ''V2'''),
 	(13, 'DELETE FROM retraction WHERE message_id IS NULL'),
 	(14, 'DELETE FROM retraction WHERE message_id IS NOT NULL'),
+	(14.1, 'INSERT INTO retraction SELECT patient_id, event_id, occurred_at, now(), '''', '''', 1, true FROM retraction WHERE message_id IS NULL'),
 	(15, 'DELETE FROM cancellation'),
 	(16, 'DELETE FROM subject_alias'),
 	(17, 'DELETE FROM test_patient'),

@@ -294,8 +294,9 @@ detect_touched(bool rebase)
 		context = AllocSetContextCreate(TopMemoryContext, "workflow_track detection", KEPT_MEMORY, KEPT_MEMORY, ALLOCSET_DEFAULT_MAXSIZE);
 	memory_begin(context);
 	old = MemoryContextSwitchTo(context);
+	settle_aliases();
 	detection_lock_shared();
-	snapshot = settle_links(lock_touched());
+	snapshot = settle_called_off(lock_touched());
 	if (detection_is_paused(snapshot))
 		mark_touched(snapshot);
 	else

@@ -93,8 +93,7 @@ static Statement retract_events = {
 	" CROSS JOIN LATERAL pg_catalog.unnest(m.identifiers) i (number) JOIN workflow_track.event e "
 	"ON e.patient_id OPERATOR(pg_catalog.=) i.number AND e.message_id OPERATOR(pg_catalog.=) l.message_id "
 	"AND e.occurred_at OPERATOR(pg_catalog.>=) l.first_at AND e.occurred_at OPERATOR(pg_catalog.<=) l.last_at "
-	"WHERE NOT EXISTS (SELECT FROM workflow_track.retraction r WHERE r.event_id OPERATOR(pg_catalog.=) e.event_id AND r.message_id IS NULL) "
-	RETRACTED_FOR_GOOD,
+	"WHERE NOT EXISTS (SELECT FROM workflow_track.retraction r WHERE r.event_id OPERATOR(pg_catalog.=) e.event_id AND r.message_id IS NULL)",
 	5, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
 };
 

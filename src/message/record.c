@@ -35,6 +35,11 @@ static List *events_to_record = NIL;
 /* equality of codes is an operator of ours, which a row comparison would look for in pg_catalog */
 #define EVENT_ROW(e) "ROW(" COLUMNS_WITH(e, e "code::pg_catalog.text") ")"
 
+/* Retractions r: not by a message, and of what a message no longer gives. */
+#define BY_HAND "r.message_id IS NULL"
+#define READ_ANEW "r.retracted_reason OPERATOR(pg_catalog.=) 'message read anew'"
+#define IS_RETRACTED(e, how) "EXISTS (SELECT FROM workflow_track.retraction r WHERE r.event_id OPERATOR(pg_catalog.=) " e ".event_id AND " how ")"
+
 static Statement insert_events = {
 	"INSERT INTO workflow_track.event (" EVENT_COLUMNS("") ") "
 	"SELECT " EVENT_COLUMNS("n.") " FROM workflow_track.message_events() n",
@@ -45,9 +50,8 @@ static Statement insert_events = {
 static Statement insert_new_events = {
 	"INSERT INTO workflow_track.event (" EVENT_COLUMNS("") ") "
 	"SELECT " EVENT_COLUMNS("n.") " FROM workflow_track.message_events() n WHERE NOT EXISTS ("
-	"SELECT FROM workflow_track.event o LEFT JOIN workflow_track.retraction r ON r.event_id OPERATOR(pg_catalog.=) o.event_id "
-	"WHERE o.patient_id OPERATOR(pg_catalog.=) n.patient_id AND o.message_id OPERATOR(pg_catalog.=) $1 "
-	"AND (r.retracted_reason IS NULL OR r.retracted_reason OPERATOR(pg_catalog.<>) 'message read anew') "
+	"SELECT FROM workflow_track.event o "
+	"WHERE o.patient_id OPERATOR(pg_catalog.=) n.patient_id AND o.message_id OPERATOR(pg_catalog.=) $1 AND NOT " IS_RETRACTED("o", READ_ANEW) " "
 	"AND " EVENT_ROW("o.") " IS NOT DISTINCT FROM " EVENT_ROW("n.") ")",
 	1, {INT8OID}
 };
@@ -56,9 +60,10 @@ static Statement retract_old_events = {
 	"INSERT INTO workflow_track.retraction (patient_id, event_id, occurred_at, retracted_reason, retracted_by) "
 	"SELECT o.patient_id, o.event_id, o.occurred_at, 'message read anew', SESSION_USER FROM workflow_track.event o "
 	"WHERE o.patient_id OPERATOR(pg_catalog.=) ANY ($2) AND o.message_id OPERATOR(pg_catalog.=) $1 "
-	"AND NOT EXISTS (SELECT FROM workflow_track.retraction r WHERE r.event_id OPERATOR(pg_catalog.=) o.event_id AND r.message_id IS NULL) "
-	"AND NOT EXISTS (SELECT FROM workflow_track.message_events() n "
-	"WHERE " EVENT_ROW("o.") " IS NOT DISTINCT FROM " EVENT_ROW("n.") ") " RETRACTED_FOR_GOOD,
+	"AND NOT " IS_RETRACTED("o", BY_HAND) " AND NOT EXISTS (SELECT FROM workflow_track.message_events() n "
+	"WHERE " EVENT_ROW("o.") " IS NOT DISTINCT FROM " EVENT_ROW("n.") ") "
+	/* above READ COMMITTED somebody may have, whom this does not see */
+	"ON CONFLICT DO NOTHING",
 	2, {INT8OID, TEXTARRAYOID}
 };
 
@@ -66,11 +71,10 @@ static Statement retract_old_events = {
 static Statement find_retracted = {
 	"SELECT pg_catalog.array_agg(o.event_id) FILTER (WHERE o.by_hand AND NOT o.is_given), "
 	"COALESCE(pg_catalog.array_agg(o.event_id) FILTER (WHERE NOT o.by_hand), '{}') "
-	"FROM (SELECT o.event_id, r.event_id IS NOT NULL AND r.message_id IS NULL AS by_hand, "
+	"FROM (SELECT o.event_id, " IS_RETRACTED("o", BY_HAND) " AS by_hand, "
 	"EXISTS (SELECT FROM workflow_track.message_events() n WHERE " EVENT_ROW("o.") " IS NOT DISTINCT FROM " EVENT_ROW("n.") ") AS is_given "
-	"FROM workflow_track.event o LEFT JOIN workflow_track.retraction r ON r.event_id OPERATOR(pg_catalog.=) o.event_id "
-	"WHERE o.patient_id OPERATOR(pg_catalog.=) ANY ($2) AND o.message_id OPERATOR(pg_catalog.=) $1 "
-	"AND (r.retracted_reason IS NULL OR r.retracted_reason OPERATOR(pg_catalog.<>) 'message read anew')) o",
+	"FROM workflow_track.event o "
+	"WHERE o.patient_id OPERATOR(pg_catalog.=) ANY ($2) AND o.message_id OPERATOR(pg_catalog.=) $1 AND NOT " IS_RETRACTED("o", READ_ANEW) ") o",
 	2, {INT8OID, TEXTARRAYOID}
 };
 
@@ -84,7 +88,7 @@ static Statement retract_new_events = {
 	"INSERT INTO workflow_track.retraction (patient_id, event_id, occurred_at, retracted_reason, retracted_by) "
 	"SELECT n.patient_id, n.event_id, n.occurred_at, h.retracted_reason, h.retracted_by FROM workflow_track.event n "
 	"CROSS JOIN LATERAL (SELECT r.retracted_reason, r.retracted_by FROM workflow_track.event o "
-	"JOIN workflow_track.retraction r ON r.event_id OPERATOR(pg_catalog.=) o.event_id "
+	"JOIN workflow_track.retraction r ON r.event_id OPERATOR(pg_catalog.=) o.event_id AND " BY_HAND " "
 	"WHERE o.patient_id OPERATOR(pg_catalog.=) ANY ($2) AND o.event_id OPERATOR(pg_catalog.=) ANY ($3) "
 	"AND " SAME_THING("o.") " IS NOT DISTINCT FROM " SAME_THING("n.") " "
 	"AND (ROW(o.occurred_at, o.value) IS NOT DISTINCT FROM ROW(n.occurred_at, n.value) "
@@ -93,7 +97,7 @@ static Statement retract_new_events = {
 	"ORDER BY o.event_id LIMIT 1) h "
 	"WHERE n.patient_id OPERATOR(pg_catalog.=) ANY ($2) AND n.message_id OPERATOR(pg_catalog.=) $1 "
 	"AND n.event_id OPERATOR(pg_catalog.<>) ALL ($4) "
-	"AND NOT EXISTS (SELECT FROM workflow_track.retraction r WHERE r.event_id OPERATOR(pg_catalog.=) n.event_id)",
+	"AND NOT " IS_RETRACTED("n", BY_HAND),
 	4, {INT8OID, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID}
 };
 

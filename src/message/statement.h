@@ -19,11 +19,6 @@ typedef struct Statement
 	SPIPlanPtr	plan;
 } Statement;
 
-/* Ends an INSERT into retraction: what a message had called off it calls off no more, but what else it may. */
-#define RETRACTED_FOR_GOOD \
-	"ON CONFLICT (event_id) DO UPDATE SET retracted_at = EXCLUDED.retracted_at, retracted_reason = EXCLUDED.retracted_reason, " \
-	"retracted_by = EXCLUDED.retracted_by, message_id = NULL"
-
 extern void statement_connect(void);
 extern void statement_run(Statement *statement, Datum *values, const char *nulls);
 

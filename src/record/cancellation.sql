@@ -60,6 +60,7 @@ BEGIN
 	FOR patient_id, event_id, occurred_at, reason, message_id IN
 		SELECT r.patient_id, r.event_id, r.occurred_at, r.retracted_reason, r.message_id FROM workflow_track.retraction r
 		WHERE r.patient_id = ANY (patient_ids) AND r.message_id IS NOT NULL
+			AND NOT EXISTS (SELECT FROM workflow_track.retraction h WHERE h.event_id = r.event_id AND h.message_id IS NULL)
 			AND NOT EXISTS (SELECT FROM workflow_track.event v WHERE v.event_id = r.event_id AND v.occurred_at = r.occurred_at)
 	LOOP
 		taken := taken || event_id;
@@ -110,9 +111,14 @@ COMMENT ON FUNCTION workflow_track.cancelled_events(text[]) IS
 CREATE FUNCTION workflow_track.setup_cancellation() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $setup$
 BEGIN
-	-- Who did it by hand has no message.
-	ALTER TABLE workflow_track.retraction ADD COLUMN IF NOT EXISTS message_id bigint;
+	-- Who did it by hand has no message.  While that is not committed, there may be a row of both.
+	ALTER TABLE workflow_track.retraction ADD COLUMN IF NOT EXISTS message_id bigint,
+		ADD COLUMN IF NOT EXISTS by_message boolean NOT NULL DEFAULT false;
+	IF NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = 'workflow_track.retraction'::regclass AND c.contype = 'p' AND cardinality(c.conkey) = 2) THEN
+		ALTER TABLE workflow_track.retraction DROP CONSTRAINT retraction_pkey, ADD PRIMARY KEY (event_id, by_message);
+	END IF;
 	COMMENT ON COLUMN workflow_track.retraction.message_id IS 'the message that called the event off; null if somebody retracted it';
+	COMMENT ON COLUMN workflow_track.retraction.by_message IS 'whether a message called the event off; where somebody retracts it meanwhile, that takes its place';
 
 	CREATE TABLE IF NOT EXISTS workflow_track.cancellation (
 		patient_id text COLLATE "C" NOT NULL,

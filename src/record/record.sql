@@ -80,6 +80,11 @@ BEGIN
 			ERRCODE = 'null_value_not_allowed',
 			MESSAGE = 'a retraction needs a reason';
 	END IF;
+	-- Whoever reads its message anew waits, or is waited for; tables of 0.1.0 have no messages, until setup().
+	IF to_regclass('workflow_track.message') IS NOT NULL THEN
+		PERFORM FROM workflow_track.event e JOIN workflow_track.message m USING (message_id)
+		WHERE e.event_id = retract_event.event_id FOR SHARE OF m;
+	END IF;
 	IF EXISTS (SELECT FROM workflow_track.retraction r WHERE r.event_id = retract_event.event_id) THEN
 		RAISE EXCEPTION USING
 			ERRCODE = 'object_not_in_prerequisite_state',
@@ -87,7 +92,7 @@ BEGIN
 	END IF;
 	INSERT INTO workflow_track.retraction (patient_id, event_id, occurred_at, retracted_reason, retracted_by)
 	SELECT e.patient_id, e.event_id, e.occurred_at, retract_event.reason, session_user
-	FROM workflow_track.event e WHERE e.event_id = retract_event.event_id;
+	FROM workflow_track.event e WHERE e.event_id = retract_event.event_id ON CONFLICT DO NOTHING;
 	IF FOUND THEN
 		RETURN;
 	END IF;
@@ -96,12 +101,18 @@ BEGIN
 	SELECT m.patient_id, m.event_id, coalesce(m.occurred_at, '-infinity'), retract_event.reason, session_user
 	FROM (SELECT p.patient_id, p.event_id, p.occurred_at FROM workflow_track.patient_merge p
 		UNION ALL SELECT v.patient_id, v.event_id, v.occurred_at FROM workflow_track.encounter_merge v) m
-	WHERE m.event_id = retract_event.event_id;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION USING
-			ERRCODE = 'no_data_found',
-			MESSAGE = pg_catalog.format('event %s does not exist', retract_event.event_id);
+	WHERE m.event_id = retract_event.event_id ON CONFLICT DO NOTHING;
+	IF FOUND THEN
+		RETURN;
 	END IF;
+	IF EXISTS (SELECT FROM workflow_track.retraction r WHERE r.event_id = retract_event.event_id) THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = pg_catalog.format('event %s is already retracted', retract_event.event_id);
+	END IF;
+	RAISE EXCEPTION USING
+		ERRCODE = 'no_data_found',
+		MESSAGE = pg_catalog.format('event %s does not exist', retract_event.event_id);
 END
 $$;
 COMMENT ON FUNCTION workflow_track.retract_event(bigint, text) IS

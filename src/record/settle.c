@@ -4,9 +4,11 @@
  *
  * Two sessions may learn at once that two numbers are one, or one of an event
  * and the other that it is called off.  So both are done at the end of the
- * transaction, when the patients are locked and what others did is seen: aliases
- * are written then, and what is called off is worked out anew for every patient
- * of whom anything is.  Which came first never matters.
+ * transaction.  Aliases are written in one order, before the patients are locked,
+ * for others may have written them and wait for patients.  What is called off is
+ * worked out anew, under the locks, for every patient of whom anything is; such a
+ * retraction is a row beside the one by hand that another may be writing, which
+ * takes its place when that one commits.  Which came first never matters.
  */
 #include "compat.h"
 
@@ -46,7 +48,7 @@ static int	aliases_size = 0;
 /* Columns of retraction, in its order. */
 enum
 {
-	RT_PATIENT_ID, RT_EVENT_ID, RT_OCCURRED_AT, RT_RETRACTED_AT, RT_REASON, RT_BY, RT_MESSAGE_ID, RT_NCOLUMNS
+	RT_PATIENT_ID, RT_EVENT_ID, RT_OCCURRED_AT, RT_RETRACTED_AT, RT_REASON, RT_BY, RT_MESSAGE_ID, RT_BY_MESSAGE, RT_NCOLUMNS
 };
 
 /* --- aliases --------------------------------------------------------------- */
@@ -131,37 +133,36 @@ compare_aliases(const void *a, const void *b)
 	return cmp != 0 ? cmp : str_compare(one->subject, other->subject);
 }
 
-/* Writes the aliases that were noted and that nobody has written meanwhile. */
-static bool
-write_aliases(Snapshot snapshot)
+/* Writes the aliases that were noted and that nobody has written meanwhile; waits for those who do. */
+void
+settle_aliases(void)
 {
 	const AliasNote **notes;
-	bool		written = false;
 	Table		table;
 
 	if (naliases == 0)
-		return false;
+		return;
 	notes = palloc_extended(sizeof(AliasNote *) * naliases, MCXT_ALLOC_HUGE);
 	for (int i = 0; i < naliases; i++)
 		notes[i] = &aliases[i].note;
 	qsort(notes, naliases, sizeof(AliasNote *), compare_aliases);
-	open_aliases(&table, snapshot);
+	open_aliases(&table, push_latest_snapshot());
 	for (int i = 0; i < naliases; i++)
 	{
 		const AliasNote *note = notes[i];
 		Datum		values[3];
 		bool		nulls[3] = {0};
 
+		CHECK_FOR_INTERRUPTS();
 		if ((i > 0 && compare_aliases(&notes[i - 1], &notes[i]) == 0) || alias_is_known(&table, note))
 			continue;
 		values[0] = PointerGetDatum(cstring_to_text_with_len(note->patient.data, note->patient.len));
 		values[1] = PointerGetDatum(cstring_to_text_with_len(note->alias.data, note->alias.len));
 		values[2] = PointerGetDatum(cstring_to_text_with_len(note->subject.data, note->subject.len));
-		table_insert(&table, lengthof(values), values, nulls);
-		written = true;
+		(void) table_insert_unique(&table, lengthof(values), values, nulls);
 	}
 	table_done(&table);
-	return written;
+	PopActiveSnapshot();
 }
 
 /* Forgets the aliases, when they are written or the transaction has ended. */
@@ -263,6 +264,7 @@ find_called_off(List *ids, int *n)
 		values[RT_RETRACTED_AT] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 		values[RT_REASON] = copied_text(table, i, 4, context);
 		values[RT_MESSAGE_ID] = SPI_getbinval(table->vals[i], table->tupdesc, 5, &isnull);
+		values[RT_BY_MESSAGE] = BoolGetDatum(true);
 	}
 	SPI_finish();
 	owner_end(&caller);
@@ -429,25 +431,15 @@ settle_cancellations(Snapshot snapshot)
 	return changed;
 }
 
-/* Takes a new snapshot in the place of the active one, to see what was written. */
-static Snapshot
-look_anew(void)
-{
-	PopActiveSnapshot();
-	return push_latest_snapshot();
-}
-
 /*
- * Does what is due for the touched patients before they are evaluated, under the
- * active snapshot; returns the one that is active then.
+ * Does what messages call off of the touched patients before they are evaluated,
+ * under the active snapshot; returns the one that is active then, which sees it.
  */
 Snapshot
-settle_links(Snapshot snapshot)
+settle_called_off(Snapshot snapshot)
 {
-	/* what is called off may be known by an alias that is written here */
-	if (write_aliases(snapshot))
-		snapshot = look_anew();
-	if (settle_cancellations(snapshot))
-		snapshot = look_anew();
-	return snapshot;
+	if (!settle_cancellations(snapshot))
+		return snapshot;
+	PopActiveSnapshot();
+	return push_latest_snapshot();
 }

@@ -1,7 +1,7 @@
 /*
  * settle.h
- *	  What messages say of a patient beyond events, and what is due about it under
- *	  the patient's lock.
+ *	  What messages say of a patient beyond events, and what is due about it at the
+ *	  end of the transaction.
  */
 #ifndef WT_SETTLE_H
 #define WT_SETTLE_H
@@ -20,7 +20,8 @@ typedef struct AliasNote
 
 extern void settle_init(void);
 extern void note_aliases(const AliasNote *notes, int n);
-extern Snapshot settle_links(Snapshot snapshot);
+extern void settle_aliases(void);
+extern Snapshot settle_called_off(Snapshot snapshot);
 extern void forget_aliases(void);
 
 #endif							/* WT_SETTLE_H */
