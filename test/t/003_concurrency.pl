@@ -33,6 +33,17 @@ $_->safe_psql('postgres', q(
 		"expectations": [{"name": "by a provider", "category": "acknowledgement", "after": ["result.final"],
 			"expect": ["result.acknowledged"], "by": ["provider"], "correlated_by": "item", "within": "1 day"}]}')
 		FROM (VALUES (1, 'current'), (2, 'future')) AS v (version, state);
+	CREATE FUNCTION adt(type text, what text, id bigint, patient integer) RETURNS text IMMUTABLE LANGUAGE sql AS $$
+		SELECT format(E'MSH|^~\\\\&|EHR|NORTH|||20240301080000||ADT^%s|%s%s|P|2.5\rEVN||%s\rPID|1||p%s\rPV1|1|I|A^B^C^NORTH||||||||||||||||v1', type, what, id, to_char(timestamp '2024-03-01' + id % 86400 * interval '1 second', 'YYYYMMDDHH24MISS'), patient)
+	$$;
+	CREATE FUNCTION withdraw(patient text) RETURNS void LANGUAGE plpgsql AS $$
+		BEGIN
+			PERFORM workflow_track.retract_event(e.event_id, 'by hand') FROM (SELECT max(h.event_id) AS event_id FROM workflow_track.event_history AS h
+				WHERE h.patient_id = patient AND h.kind = 'encounter.admitted' AND h.retracted_at IS NULL) AS e WHERE e.event_id IS NOT NULL;
+		EXCEPTION WHEN object_not_in_prerequisite_state THEN
+			NULL;	-- somebody was quicker
+		END
+	$$;
 )) for $node, $defaults;
 
 # An event of one of a hundred patients that has to do with others of the same.
@@ -74,6 +85,20 @@ my $message = <<'EOF_MESSAGE';
 SELECT workflow_track.ingest_hl7v2(format(E'MSH|^~\\&|LIS|NORTH|||20240301080000||ORU^R01|%s|P|2.5\rPID|1||p%s\rPV1|1|I|A^B^C^NORTH||||||||||||||||v1\rORC|RE|s%s|f%s\rOBR|1|s%s|f%s|2345-7^Glucose^LN|||20240301080000||||||||||||||20240301080000|||F\rOBX|1|NM|2345-7^Glucose^LN||%s|mmol/L||HH|||F',
 	:id, :patient, :subject, :subject, :subject, :subject, :id % 30));
 EOF_MESSAGE
+# Admissions that messages call off, that somebody retracts, and that are read anew by other rules.
+my $withdraw = <<'EOF_WITHDRAW';
+\set patient random(1, 20)
+\set id random(1, 1000000000)
+SELECT workflow_track.ingest_hl7v2(adt('A01', 'in', :id, :patient));
+BEGIN;
+SELECT withdraw('p' || :patient);
+\sleep 2 ms
+COMMIT;
+SELECT workflow_track.ingest_hl7v2(adt('A01', 'in', :id + 1, :patient));
+UPDATE workflow_track.hl7v2_mapping SET actor = quote_literal('a' || :id % 6) WHERE name = 'encounter.admitted';
+SELECT workflow_track.reprocess(max(message_id)) FROM workflow_track.message WHERE patient_id = 'p' || :patient AND message_type = 'ADT^A01';
+SELECT workflow_track.ingest_hl7v2(adt('A11', 'off', :id + 2, :patient));
+EOF_WITHDRAW
 # Every view but those that align each encounter, which take minutes here.
 my $read = $node->safe_psql('postgres', q(
 	SELECT format('SELECT count(*) FROM workflow_track.%I;', relname) FROM pg_class
@@ -115,6 +140,7 @@ my %scripts = (
 		"\tFROM '$dir/few.csv' (FORMAT csv);\n",
 	record => $record,
 	message => $message,
+	withdraw => $withdraw,
 	read => $read,
 	links => $links,
 	care => $care);
@@ -162,7 +188,7 @@ my $maintenance = IPC::Run::start(
 	'>&', \$care_out);
 my $bench = IPC::Run::run(
 	[ 'pgbench', '-n', '-c', $sessions, '-j', '2', '-t', $transactions, '--max-tries=1000', '--failures-detailed',
-		(map { ('-f', "$dir/$_\@$weight") } qw(read_committed repeatable_read serializable small few record message links)), '-f', "$dir/read",
+		(map { ('-f', "$dir/$_\@$weight") } qw(read_committed repeatable_read serializable small few record message withdraw links)), '-f', "$dir/read",
 		$node->connstr('postgres') ],
 	'>&', \$bench_out);
 ok($bench, 'sessions ended well') or diag($bench_out);
@@ -183,7 +209,9 @@ is($node->safe_psql('postgres', qq(
 my %rows = (read_committed => $rows, repeatable_read => $rows, serializable => $rows, small => 3, few => 5, record => 3);
 is($node->safe_psql('postgres', "SELECT count(*) FROM workflow_track.event WHERE source_system = '$_'"), committed($_) * $rows{$_}, "nothing is lost: $_")
 	for sort keys %rows;
-is($node->safe_psql('postgres', q(SELECT count(*) FROM workflow_track.message WHERE control_id NOT LIKE 'mail%')), committed('message'), 'nothing is lost: message');
+is($node->safe_psql('postgres', q(SELECT count(*) FROM workflow_track.message WHERE control_id ~ '^\d')), committed('message'), 'nothing is lost: message');
+is($node->safe_psql('postgres', q(SELECT count(*) FROM workflow_track.message WHERE message_type LIKE 'ADT%')), 3 * committed('withdraw'), 'nothing is lost: withdraw');
+cmp_ok($node->safe_psql('postgres', "SELECT count(*) FROM workflow_track.retraction WHERE retracted_reason LIKE '$_%'"), '>', 0, "there is: $_") for 'by hand', 'called off by', 'message read anew';
 is($node->safe_psql('postgres', q(SELECT count(*) FROM workflow_track.event WHERE source_system = 'load')), $loaded, 'the load is there as a whole');
 is($node->safe_psql('postgres', q(SELECT count(*) FROM workflow_track.message WHERE control_id LIKE 'mail%' AND status = 'processed')), $loaded, 'so are the messages');
 
@@ -218,7 +246,7 @@ sub at_defaults
 	my $bench_out = '';
 	my $bench = IPC::Run::start(
 		[ 'pgbench', '-n', '-c', $sessions, '-j', '2', '-t', $transactions, '--max-tries=1000', '--failures-detailed',
-			(map { ('-f', "$dir/$_\@$weight") } qw(read_committed repeatable_read small few record message links)), '-f', "$dir/read", $defaults->connstr('postgres') ],
+			(map { ('-f', "$dir/$_\@$weight") } qw(read_committed repeatable_read small few record message withdraw links)), '-f', "$dir/read", $defaults->connstr('postgres') ],
 		'>&', \$bench_out);
 	while ($loads->pumpable || $bench->pumpable)
 	{
