@@ -83,7 +83,7 @@ BEGIN
 	-- Whoever reads its message anew waits, or is waited for; tables of 0.1.0 have no messages, until setup().
 	IF to_regclass('workflow_track.message') IS NOT NULL THEN
 		PERFORM FROM workflow_track.event e JOIN workflow_track.message m USING (message_id)
-		WHERE e.event_id = retract_event.event_id FOR SHARE OF m;
+		WHERE e.event_id = retract_event.event_id FOR UPDATE OF m;
 	END IF;
 	IF EXISTS (SELECT FROM workflow_track.retraction r WHERE r.event_id = retract_event.event_id) THEN
 		RAISE EXCEPTION USING
@@ -96,15 +96,18 @@ BEGIN
 	IF FOUND THEN
 		RETURN;
 	END IF;
-	-- Merges outlive the months of their events.
-	INSERT INTO workflow_track.retraction (patient_id, event_id, occurred_at, retracted_reason, retracted_by)
-	SELECT m.patient_id, m.event_id, coalesce(m.occurred_at, '-infinity'), retract_event.reason, session_user
-	FROM (SELECT p.patient_id, p.event_id, p.occurred_at FROM workflow_track.patient_merge p
-		UNION ALL SELECT v.patient_id, v.event_id, v.occurred_at FROM workflow_track.encounter_merge v) m
-	WHERE m.event_id = retract_event.event_id ON CONFLICT DO NOTHING;
-	IF FOUND THEN
-		RETURN;
+	IF NOT EXISTS (SELECT FROM workflow_track.retraction r WHERE r.event_id = retract_event.event_id) THEN
+		-- Merges outlive the months of their events.
+		INSERT INTO workflow_track.retraction (patient_id, event_id, occurred_at, retracted_reason, retracted_by)
+		SELECT m.patient_id, m.event_id, coalesce(m.occurred_at, '-infinity'), retract_event.reason, session_user
+		FROM (SELECT p.patient_id, p.event_id, p.occurred_at FROM workflow_track.patient_merge p
+			UNION ALL SELECT v.patient_id, v.event_id, v.occurred_at FROM workflow_track.encounter_merge v) m
+		WHERE m.event_id = retract_event.event_id ON CONFLICT DO NOTHING;
+		IF FOUND THEN
+			RETURN;
+		END IF;
 	END IF;
+	-- Somebody else did it meanwhile.
 	IF EXISTS (SELECT FROM workflow_track.retraction r WHERE r.event_id = retract_event.event_id) THEN
 		RAISE EXCEPTION USING
 			ERRCODE = 'object_not_in_prerequisite_state',

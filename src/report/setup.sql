@@ -191,9 +191,9 @@ BEGIN
 	END LOOP;
 
 	CREATE OR REPLACE VIEW workflow_track.event_history WITH (security_barrier) AS
-		SELECT e.*, r.retracted_at, r.retracted_reason
-		FROM workflow_track.event e LEFT JOIN workflow_track.retraction r ON r.event_id = e.event_id
-			AND (NOT r.by_message OR NOT EXISTS (SELECT FROM workflow_track.retraction h WHERE h.event_id = r.event_id AND NOT h.by_message))
+		SELECT e.*, coalesce(h.retracted_at, m.retracted_at) AS retracted_at, coalesce(h.retracted_reason, m.retracted_reason) AS retracted_reason
+		FROM workflow_track.event e LEFT JOIN workflow_track.retraction h ON h.event_id = e.event_id AND NOT h.by_message
+			LEFT JOIN workflow_track.retraction m ON m.event_id = e.event_id AND m.by_message
 		WHERE workflow_track.facility_is_visible(e.facility);
 	COMMENT ON VIEW workflow_track.event_history IS 'every event that was recorded, retracted ones marked';
 	PERFORM workflow_track.comment_columns('event_history', VARIADIC ARRAY(
