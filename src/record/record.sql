@@ -85,18 +85,13 @@ BEGIN
 		PERFORM FROM workflow_track.event e JOIN workflow_track.message m USING (message_id)
 		WHERE e.event_id = retract_event.event_id FOR UPDATE OF m;
 	END IF;
-	IF EXISTS (SELECT FROM workflow_track.retraction r WHERE r.event_id = retract_event.event_id) THEN
-		RAISE EXCEPTION USING
-			ERRCODE = 'object_not_in_prerequisite_state',
-			MESSAGE = pg_catalog.format('event %s is already retracted', retract_event.event_id);
-	END IF;
-	INSERT INTO workflow_track.retraction (patient_id, event_id, occurred_at, retracted_reason, retracted_by)
-	SELECT e.patient_id, e.event_id, e.occurred_at, retract_event.reason, session_user
-	FROM workflow_track.event e WHERE e.event_id = retract_event.event_id ON CONFLICT DO NOTHING;
-	IF FOUND THEN
-		RETURN;
-	END IF;
 	IF NOT EXISTS (SELECT FROM workflow_track.retraction r WHERE r.event_id = retract_event.event_id) THEN
+		INSERT INTO workflow_track.retraction (patient_id, event_id, occurred_at, retracted_reason, retracted_by)
+		SELECT e.patient_id, e.event_id, e.occurred_at, retract_event.reason, session_user
+		FROM workflow_track.event e WHERE e.event_id = retract_event.event_id ON CONFLICT DO NOTHING;
+		IF FOUND THEN
+			RETURN;
+		END IF;
 		-- Merges outlive the months of their events.
 		INSERT INTO workflow_track.retraction (patient_id, event_id, occurred_at, retracted_reason, retracted_by)
 		SELECT m.patient_id, m.event_id, coalesce(m.occurred_at, '-infinity'), retract_event.reason, session_user
@@ -107,7 +102,7 @@ BEGIN
 			RETURN;
 		END IF;
 	END IF;
-	-- Somebody else did it meanwhile.
+	-- By somebody else meanwhile, perhaps.
 	IF EXISTS (SELECT FROM workflow_track.retraction r WHERE r.event_id = retract_event.event_id) THEN
 		RAISE EXCEPTION USING
 			ERRCODE = 'object_not_in_prerequisite_state',
