@@ -138,21 +138,23 @@ sub restart
 	}
 }
 
-# Starts a killed server and kills it as soon as it recovers.
+# Starts a killed server, once nothing of it is in the way, and kills it as soon as it recovers.
 sub kill_in_recovery
 {
-	my $log;
-	my $offset = -s $node->logfile;
+	my ($offset, $log);
 
 	do
 	{
+		my $until = time + $PostgreSQL::Test::Utils::timeout_default;
+
+		$offset = -s $node->logfile;
 		PostgreSQL::Test::Utils::system_log('pg_ctl', '-W', '-D', $node->data_dir, '-l', $node->logfile, 'start');
-		for (1 .. 100)
+		do
 		{
-			$log = slurp_file($node->logfile, $offset);
-			last if $log =~ /redo starts|shared memory block/;
 			usleep(1_000);
-		}
+			$log = slurp_file($node->logfile, $offset);
+			die 'the killed server does not start' if time > $until;
+		} until $log =~ /redo starts|FATAL:  (lock file|pre-existing shared memory block)/;
 	} until $log =~ /redo starts/;
 	kill 'KILL', (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
 	$kills++;

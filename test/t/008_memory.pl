@@ -25,7 +25,7 @@ $node->safe_psql('postgres', 'CREATE EXTENSION workflow_track; SELECT workflow_t
 my $once = peak_of_copy('once', $copied);
 my $twice = peak_of_copy('twice', 2 * $copied);
 diag(sprintf 'COPY of %d events took at most %.1f MB, of %d %.1f MB', $copied, $once / 1024, 2 * $copied, $twice / 1024);
-cmp_ok($twice - $once, '<', 6 * 1024 * $copied / 100_000, 'a load of twice as much takes little more memory');
+of_the_machine($twice - $once, 6 * 1024 * $copied / 100_000, 'a load of twice as much takes little more memory');
 
 # One session that commits again and again, for the same patients, and that hears of changes of maps and staff.
 my $session = $node->background_psql('postgres', on_error_stop => 1);
@@ -45,7 +45,7 @@ $session->quit;
 diag("after each commit, KB resident: @resident");
 diag("after each commit, KB in contexts: @contexts");
 cmp_ok($contexts[19] - $contexts[4], '<', 256, 'what a session keeps does not grow from commit to commit');
-cmp_ok($resident[19] - $resident[4], '<', 4 * 1024, 'nor does what it has of the machine');
+of_the_machine($resident[19] - $resident[4], 4 * 1024, 'nor does what it has of the machine');
 
 many_events() if $ENV{WT_LONG};
 
@@ -71,7 +71,20 @@ sub many_events
 	diag("of ten million events, after each 100,000, KB resident: @resident");
 	diag("KB in contexts: @contexts");
 	cmp_ok($contexts[99] - $contexts[9], '<', 256, 'what the session keeps does not grow in the last nine million');
-	cmp_ok($resident[99] - $resident[9], '<', 4 * 1024, 'nor does what it has of the machine');
+	of_the_machine($resident[99] - $resident[9], 4 * 1024, 'nor does what it has of the machine');
+	return;
+}
+
+# Passes if so many KB of a process's own memory are fewer than a limit.
+sub of_the_machine
+{
+	my ($more, $limit, $name) = @_;
+
+SKIP:
+	{
+		skip 'valgrind keeps what is freed', 1 if $ENV{VALGRIND};
+		cmp_ok($more, '<', $limit, $name);
+	}
 	return;
 }
 

@@ -387,7 +387,7 @@ sub watch
 	{
 		my ($facility, $mark) = $db eq 'two' ? ('SOUTH', 'SECRET') : ('NORTH', 'north');
 		my ($in, $out) = ('', '');
-		my $feed = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr($db), '-U', 'feed' ], '<', \$in, '>', \$out, IPC::Run::timeout(120));
+		my $feed = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr($db), '-U', 'feed' ], '<', \$in, '>', \$out, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 
 		$in = "BEGIN; SELECT workflow_track.record_event('vitals.recorded', '$mark patient', '${mark}EHR', '2024-01-26', facility => '$facility', value => '$mark value'); PREPARE TRANSACTION 'recorded';
 			BEGIN; SELECT workflow_track.record_event('vitals.recorded', '$mark other', '${mark}EHR', '2024-01-26', facility => '$facility', value => '$mark value');
